@@ -1,0 +1,38 @@
+/**
+ * What the webhook puts into the pod and the sidecar finds there: names, mount paths, environment.
+ * Each value is decided here and nowhere else.
+ */
+
+export const containerName = 'bpf-sidecar';
+
+/** Where the sidecar finds what the webhook mounts. */
+export const mountPaths = {
+  /** Downward API volume with the files `annotations` and `labels`. */
+  podInfo: '/etc/bpf-sidecar/podinfo',
+  /** The host's /sys/fs/cgroup: also readable when the container has a cgroup namespace of its own. */
+  cgroup: '/host/sys/fs/cgroup',
+  /** The host's /var/log/containers, whose link names tell the name of a container id. */
+  containerLogs: '/host/var/log/containers',
+} as const;
+
+/** Environment variables of the sidecar; the first four come from the downward API. */
+export const environment = {
+  namespace: 'POD_NAMESPACE',
+  pod: 'POD_NAME',
+  uid: 'POD_UID',
+  node: 'NODE_NAME',
+  port: 'BPF_SIDECAR_PORT',
+} as const;
+
+/** HTTP paths of the sidecar's port. */
+export const paths = {
+  metrics: '/metrics',
+  health: '/healthz',
+  /** 200 only when every probe is attached. */
+  ready: '/readyz',
+  /**
+   * 200 as soon as every probe is attached or has failed for good: what the startupProbe asks, because a
+   * probe that cannot attach must not keep the application from starting.
+   */
+  settled: '/readyz?fail-open=true',
+} as const;

@@ -1,0 +1,5 @@
+/** The built-in probes: each is `bpf/<name>.bpf.c` with its metric spec `bpf/<name>.yaml`. */
+export const builtinProbes = ['network', 'syscalls', 'tcp'] as const;
+
+/** What a pod gets when it has no `bpf.sh/probes` annotation. */
+export const defaultProbes: readonly string[] = ['network', 'tcp'];
