@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * A dispatcher is the program that is really attached to a hook. It finds the pod that an event belongs to
+ * and tail-calls the program of that pod, which is loaded unchanged and never attached itself.
+ *
+ * On a global hook, where events of the whole node come by, `dispatch` looks the pod up. On a cgroup hook
+ * the dispatcher is attached to one pod's cgroup, the kernel has found the pod already, and
+ * `dispatch_in_pod` only leaves out the sidecar.
+ */
+#ifndef BPF_SIDECAR_DISPATCH_H
+#define BPF_SIDECAR_DISPATCH_H
+
+#include "cgroup.bpf.h"
+
+struct {
+    __uint(type, BPF_MAP_TYPE_PROG_ARRAY);
+    __uint(max_entries, 1024);
+    __type(key, __u32);
+    __type(value, __u32);
+} programs SEC(".maps");
+
+/* What the hook wants to hear when no program of ours ran; a program type decides it. */
+const volatile int verdict = 0;
+
+#ifdef DISPATCH_IN_POD
+
+/* The sidecar's own container cgroup, which is left out, and the level of container cgroups. */
+const volatile __u64 sidecar = 0;
+const volatile int container_level = 0;
+
+static __always_inline int dispatch_in_pod(void *ctx, __u64 container) {
+    if (container != sidecar)
+        bpf_tail_call(ctx, &programs, 0);
+    return verdict;
+}
+
+#else
+
+/* A pod on this hook. */
+struct pod {
+    /* The sidecar's own container cgroup, which is left out. */
+    __u64 sidecar;
+    /* Where in `programs` the pod's program is. */
+    __u32 slot;
+};
+
+struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(max_entries, 1024);
+    __type(key, __u64); /* pod cgroup id */
+    __type(value, struct pod);
+} pods SEC(".maps");
+
+/* Bit n is set when a pod cgroup is at level n: pods are at another depth for each QoS class. */
+__u64 pod_levels = 0;
+
+/* Calls the program of the pod that the cgroup belongs to; returns only when there is none. */
+static __always_inline int dispatch(void *ctx, struct cgroup *cgroup) {
+    __u64 levels = pod_levels;
+    __u64 container = 0;
+
+    for (int i = 0; i < MAX_NESTING; i++) {
+        __u64 id = cgroup->kn->id;
+        int level = cgroup->level;
+        if (level <= 0)
+            break;
+        if (levels >> (level & 63) & 1) {
+            struct pod *pod = bpf_map_lookup_elem(&pods, &id);
+            if (pod) {
+                if (pod->sidecar != container)
+                    bpf_tail_call(ctx, &programs, pod->slot);
+                break;
+            }
+        }
+        container = id;
+        cgroup = cgroup->self.parent->cgroup;
+    }
+    return verdict;
+}
+
+#endif
+#endif

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * The few kernel types that our programs touch, with only the members they read. libbpf relocates every
+ * access to the running kernel (CO-RE), so the order and the gaps here mean nothing; that is why this
+ * file can stand in for a generated vmlinux.h of several megabytes.
+ */
+#ifndef BPF_SIDECAR_KERNEL_H
+#define BPF_SIDECAR_KERNEL_H
+
+#include <linux/bpf.h>
+#include <stdbool.h>
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+struct kernfs_node {
+    __u64 id;
+};
+
+struct cgroup;
+
+struct cgroup_subsys_state {
+    struct cgroup *cgroup;
+    struct cgroup_subsys_state *parent;
+};
+
+struct cgroup {
+    struct cgroup_subsys_state self;
+    int level;
+    struct kernfs_node *kn;
+};
+
+struct css_set {
+    struct cgroup *dfl_cgrp;
+};
+
+struct task_struct {
+    struct css_set *cgroups;
+};
+
+struct sock_cgroup_data {
+    struct cgroup *cgroup;
+};
+
+struct sock_common {
+    unsigned long skc_flags;
+};
+
+struct sock {
+    struct sock_common __sk_common;
+    struct sock_cgroup_data sk_cgrp_data;
+};
+
+struct inet_sock {
+    struct sock sk;
+};
+
+struct inet_connection_sock {
+    struct inet_sock icsk_inet;
+};
+
+struct tcp_sock {
+    struct inet_connection_sock inet_conn;
+    __u64 bytes_received;
+    __u64 bytes_sent;
+    __u64 bytes_retrans;
+};
+
+#pragma clang attribute pop
+
+enum sock_flags {
+    SOCK_DONE = 1,
+};
+
+#endif

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
+/*
+ * Packets and bytes of the pod's sockets, as they are on the wire without the link layer. The kernel joins
+ * packets of a stream into large buffers (GSO, GRO); such a buffer counts as the packets it stands for.
+ */
+#include <linux/if_ether.h>
+#include <linux/in.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+#include <linux/tcp.h>
+#include <linux/udp.h>
+#include "container.bpf.h"
+#include "maps.bpf.h"
+
+#define ALLOW                 1
+#define MAX_EXTENSION_HEADERS 6
+
+enum direction {
+    RECEIVE,
+    TRANSMIT,
+};
+
+enum protocol {
+    OTHER = 255,
+};
+
+struct traffic_key {
+    __u64 container;
+    __u8 direction;
+    __u8 family; /* IP version, 4 or 6 */
+    __u8 protocol;
+    __u8 padding[5];
+};
+
+struct traffic {
+    __u64 packets;
+    __u64 bytes;
+};
+
+struct {
+    __uint(type, BPF_MAP_TYPE_PERCPU_HASH);
+    __uint(max_entries, 1024);
+    __type(key, struct traffic_key);
+    __type(value, struct traffic);
+} network SEC(".maps");
+
+/* Packets that could not be counted: the map was full. */
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, 1);
+    __type(key, __u32);
+    __type(value, __u64);
+} uncounted SEC(".maps");
+
+static const struct traffic no_traffic;
+
+struct headers {
+    __u8 family;
+    __u8 protocol;
+    /* Where the transport header begins. */
+    __u32 transport;
+};
+
+static __always_inline bool is_extension_header(__u8 protocol) {
+    return protocol == IPPROTO_HOPOPTS || protocol == IPPROTO_ROUTING || protocol == IPPROTO_DSTOPTS;
+}
+
+static __always_inline bool parse_ipv6(struct __sk_buff *skb, struct headers *headers) {
+    struct ipv6hdr ip;
+    if (bpf_skb_load_bytes(skb, 0, &ip, sizeof(ip)))
+        return false;
+    headers->protocol = ip.nexthdr;
+    headers->transport = sizeof(ip);
+    for (int i = 0; i < MAX_EXTENSION_HEADERS; i++) {
+        struct ipv6_opt_hdr extension;
+        bool fragment = headers->protocol == IPPROTO_FRAGMENT;
+        if (!fragment && !is_extension_header(headers->protocol))
+            break;
+        if (bpf_skb_load_bytes(skb, headers->transport, &extension, sizeof(extension)))
+            return false;
+        headers->protocol = extension.nexthdr;
+        headers->transport += fragment ? 8 : (extension.hdrlen + 1) * 8;
+    }
+    return true;
+}
+
+static __always_inline bool parse_ipv4(struct __sk_buff *skb, struct headers *headers) {
+    struct iphdr ip;
+    if (bpf_skb_load_bytes(skb, 0, &ip, sizeof(ip)))
+        return false;
+    headers->protocol = ip.protocol;
+    headers->transport = ip.ihl * 4;
+    return true;
+}
+
+static __always_inline bool parse(struct __sk_buff *skb, struct headers *headers) {
+    if (skb->protocol == bpf_htons(ETH_P_IP)) {
+        headers->family = 4;
+        return parse_ipv4(skb, headers);
+    }
+    headers->family = 6;
+    return parse_ipv6(skb, headers);
+}
+
+/* The length of all headers of a packet, which each packet of a joined buffer has on the wire. */
+static __always_inline __u32 header_length(struct __sk_buff *skb, const struct headers *headers) {
+    struct tcphdr tcp;
+    if (headers->protocol == IPPROTO_UDP)
+        return headers->transport + sizeof(struct udphdr);
+    if (headers->protocol != IPPROTO_TCP || bpf_skb_load_bytes(skb, headers->transport, &tcp, sizeof(tcp)))
+        return headers->transport;
+    return headers->transport + tcp.doff * 4;
+}
+
+static __always_inline __u8 known_protocol(__u8 protocol) {
+    switch (protocol) {
+    case IPPROTO_ICMP:
+    case IPPROTO_TCP:
+    case IPPROTO_UDP:
+    case IPPROTO_ICMPV6:
+    case IPPROTO_SCTP:
+        return protocol;
+    default:
+        return OTHER;
+    }
+}
+
+static __always_inline int count(struct __sk_buff *skb, enum direction direction) {
+    struct headers headers = {};
+    if (!parse(skb, &headers))
+        headers.protocol = OTHER;
+
+    struct traffic_key key = {
+        .container = skb_container(skb),
+        .direction = direction,
+        .family = headers.family,
+        .protocol = known_protocol(headers.protocol),
+    };
+    struct traffic *traffic = find_or_make(&network, &key, &no_traffic);
+    if (!traffic) {
+        __u32 zero = 0;
+        __u64 *lost = bpf_map_lookup_elem(&uncounted, &zero);
+        if (lost)
+            add(*lost, 1);
+        return ALLOW;
+    }
+
+    __u32 packets = 1, repeated = 0;
+    if (skb->gso_size) {
+        __u32 header = header_length(skb, &headers);
+        /* Buffers from outside (a virtual machine's) may come without gso_segs. */
+        packets = skb->gso_segs ?: (skb->len - header + skb->gso_size - 1) / skb->gso_size;
+        repeated = (packets - 1) * header;
+    }
+    add(traffic->packets, packets);
+    add(traffic->bytes, skb->len + repeated);
+    return ALLOW;
+}
+
+SEC("cgroup_skb/ingress")
+int receive(struct __sk_buff *skb) {
+    return count(skb, RECEIVE);
+}
+
+SEC("cgroup_skb/egress")
+int transmit(struct __sk_buff *skb) {
+    return count(skb, TRANSMIT);
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
+/*
+ * TCP connections of the pod. The kernel calls for each socket of the pod's cgroup; sockets that were there
+ * before the sidecar are not seen.
+ */
+#include "container.bpf.h"
+#include "maps.bpf.h"
+
+#define HANDLED 1
+/* 1 us, 2 us, ... 8.4 s, and 67 s: a SYN is retried for longer than any round trip takes. */
+#define RTT_BUCKETS     24
+#define CONNECT_BUCKETS 27
+
+/* The states of include/net/tcp_states.h that decide what a closing means. */
+enum tcp_state {
+    TCP_SYN_SENT = 2,
+    TCP_CLOSE = 7,
+};
+
+/* What has been counted of a connection so far. */
+struct connection {
+    __u64 connect_ns;
+    __u64 sent;
+    __u64 received;
+};
+
+struct {
+    __uint(type, BPF_MAP_TYPE_SK_STORAGE);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __type(key, int);
+    __type(value, struct connection);
+} connections SEC(".maps");
+
+struct tcp_stats {
+    __u64 opened;
+    __u64 accepted;
+    __u64 failed;
+    __u64 closed;
+    __u64 sent;
+    __u64 received;
+    __u64 retransmits;
+    HISTOGRAM(rtt, RTT_BUCKETS);
+    HISTOGRAM(connect, CONNECT_BUCKETS);
+};
+
+struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(max_entries, 256);
+    __type(key, __u64); /* container */
+    __type(value, struct tcp_stats);
+} tcp SEC(".maps");
+
+static const struct tcp_stats no_connections;
+
+static __always_inline struct connection *connection_of(struct bpf_sock *sk) {
+    return bpf_sk_storage_get(&connections, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+}
+
+/* Payload in order, without the one that the kernel counts for the peer's FIN. */
+static __always_inline __u64 payload_received(struct tcp_sock *tcp) {
+    __u64 flags = tcp->inet_conn.icsk_inet.sk.__sk_common.skc_flags;
+    __u32 done = bpf_core_enum_value(enum sock_flags, SOCK_DONE);
+    return tcp->bytes_received - (flags >> done & 1);
+}
+
+static __always_inline void count_bytes(struct tcp_stats *stats, struct connection *connection,
+                                        struct tcp_sock *tcp) {
+    __u64 sent = tcp->bytes_sent - tcp->bytes_retrans;
+    __u64 received = payload_received(tcp);
+    if (sent > connection->sent) {
+        add(stats->sent, sent - connection->sent);
+        connection->sent = sent;
+    }
+    if (received > connection->received) {
+        add(stats->received, received - connection->received);
+        connection->received = received;
+    }
+}
+
+static __always_inline void listen_to(struct bpf_sock_ops *ctx, int flags) {
+    bpf_sock_ops_cb_flags_set(ctx, ctx->bpf_sock_ops_cb_flags | flags);
+}
+
+#define OPENING (BPF_SOCK_OPS_STATE_CB_FLAG | BPF_SOCK_OPS_RETRANS_CB_FLAG)
+/* Each received segment is a chance to count bytes, so that a long download shows while it runs. */
+#define ESTABLISHED (OPENING | BPF_SOCK_OPS_RTT_CB_FLAG | BPF_SOCK_OPS_PARSE_ALL_HDR_OPT_CB_FLAG)
+
+SEC("sockops")
+int tcp_event(struct bpf_sock_ops *ctx) {
+    struct bpf_sock *sk = ctx->sk;
+    if (!sk || !ctx->is_fullsock)
+        return HANDLED;
+    struct tcp_sock *tcp_sock = bpf_skc_to_tcp_sock(sk);
+    if (!tcp_sock)
+        return HANDLED;
+    __u64 container = tcp_sock_container(tcp_sock);
+    struct tcp_stats *stats = find_or_make(&tcp, &container, &no_connections);
+    struct connection *connection = connection_of(sk);
+    if (!stats || !connection)
+        return HANDLED;
+
+    switch (ctx->op) {
+    case BPF_SOCK_OPS_TCP_CONNECT_CB:
+        connection->connect_ns = bpf_ktime_get_ns();
+        listen_to(ctx, OPENING);
+        break;
+    case BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB: {
+        __u64 us = (bpf_ktime_get_ns() - connection->connect_ns + 999) / 1000;
+        add(stats->opened, 1);
+        observe(stats->connect, CONNECT_BUCKETS, ceil_log2(us), us);
+        listen_to(ctx, ESTABLISHED);
+        break;
+    }
+    case BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB:
+        add(stats->accepted, 1);
+        listen_to(ctx, ESTABLISHED);
+        break;
+    case BPF_SOCK_OPS_RTT_CB: {
+        __u32 us = ctx->srtt_us >> 3;
+        observe(stats->rtt, RTT_BUCKETS, ceil_log2(us), us);
+        count_bytes(stats, connection, tcp_sock);
+        break;
+    }
+    case BPF_SOCK_OPS_RETRANS_CB:
+        add(stats->retransmits, ctx->args[1]);
+        break;
+    case BPF_SOCK_OPS_PARSE_HDR_OPT_CB:
+        count_bytes(stats, connection, tcp_sock);
+        break;
+    case BPF_SOCK_OPS_STATE_CB:
+        count_bytes(stats, connection, tcp_sock);
+        if (ctx->args[1] != TCP_CLOSE)
+            break;
+        if (ctx->args[0] == TCP_SYN_SENT)
+            add(stats->failed, 1);
+        else
+            add(stats->closed, 1);
+        break;
+    }
+    return HANDLED;
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -1,0 +1,44 @@
+/**
+ * Compiles bpf/ into build/bpf/<arch>/ for both architectures and puts the metric specs beside the objects.
+ * Only what is older than its sources is built.
+ */
+import { copyFileSync, existsSync, mkdirSync, readdirSync, statSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { type Arch, architectures, compileObject, sourceDirectory } from './bpf/compile.ts';
+
+const buildDirectory = join(import.meta.dirname, '../build/bpf');
+const newestHeader = Math.max(...filesIn('include', '.h').map(modified));
+
+/** Resolves to whether there was anything to do. */
+async function build(file: string, arch: Arch): Promise<boolean> {
+  const source = join(sourceDirectory, file);
+  const object = join(buildDirectory, arch, file.replace(/\.c$/, '.o'));
+  if (existsSync(object) && modified(object) > Math.max(newestHeader, modified(source))) return false;
+  mkdirSync(dirname(object), { recursive: true });
+  await compileObject(source, object, arch);
+  return true;
+}
+
+function filesIn(folder: string, ending: string): string[] {
+  return readdirSync(join(sourceDirectory, folder))
+    .filter((name) => name.endsWith(ending))
+    .map((name) => join(sourceDirectory, folder, name));
+}
+
+function modified(path: string): number {
+  return statSync(path).mtimeMs;
+}
+
+const programs = ['', 'dispatchers', 'pod'].flatMap((folder) =>
+  filesIn(folder, '.bpf.c').map((path) => join(folder, basename(path))),
+);
+try {
+  const built = await Promise.all(architectures.flatMap((arch) => programs.map((file) => build(file, arch))));
+  for (const arch of architectures)
+    for (const spec of filesIn('', '.yaml')) copyFileSync(spec, join(buildDirectory, arch, basename(spec)));
+  const count = built.filter(Boolean).length;
+  if (count > 0) console.log(`compiled ${count} eBPF objects into build/bpf`);
+} catch (error) {
+  console.error((error as Error).message);
+  process.exit(1);
+}

@@ -1,0 +1,161 @@
+/**
+ * Reads an object's BTF (https://docs.kernel.org/bpf/btf.html): which members a struct has and where a
+ * global variable lies. Every read is checked against the buffer, so that a hostile object gives a RangeError.
+ */
+
+export interface Btf {
+  /** Position of each type in the buffer; id 0 is void. */
+  offsets: number[];
+  data: Buffer;
+  strings: number;
+}
+
+export interface Member {
+  name: string;
+  /** In bytes from the start of the struct. */
+  offset: number;
+  /** In bytes. */
+  size: number;
+}
+
+const MAGIC = 0xeb9f;
+const HEADER_TYPE_SIZE = 12;
+const maxDepth = 32;
+
+const Kind = {
+  int: 1,
+  pointer: 2,
+  array: 3,
+  struct: 4,
+  union: 5,
+  enum: 6,
+  typedef: 8,
+  volatile: 9,
+  const: 10,
+  restrict: 11,
+  func: 12,
+  funcProto: 13,
+  variable: 14,
+  dataSection: 15,
+  float: 16,
+  declTag: 17,
+  typeTag: 18,
+  enum64: 19,
+} as const;
+
+/** Bytes that follow the common 12 of a type. */
+function extraSize(kind: number, count: number): number {
+  switch (kind) {
+    case Kind.int:
+    case Kind.variable:
+    case Kind.declTag:
+      return 4;
+    case Kind.array:
+      return 12;
+    case Kind.struct:
+    case Kind.union:
+    case Kind.dataSection:
+    case Kind.enum64:
+      return 12 * count;
+    case Kind.enum:
+    case Kind.funcProto:
+      return 8 * count;
+    default:
+      return 0;
+  }
+}
+
+/** Throws an Error when the data is not BTF. */
+export function parseBtf(data: Buffer): Btf {
+  if (data.length < 24 || data.readUInt16LE(0) !== MAGIC) throw new Error('not BTF');
+  const header = data.readUInt32LE(4);
+  const types = header + data.readUInt32LE(8);
+  const end = types + data.readUInt32LE(12);
+  const strings = header + data.readUInt32LE(16);
+  const offsets = [0];
+  for (let at = types; at < end; ) {
+    offsets.push(at);
+    const info = data.readUInt32LE(at + 4);
+    at += HEADER_TYPE_SIZE + extraSize((info >> 24) & 0x1f, info & 0xffff);
+  }
+  return { offsets, data, strings };
+}
+
+/** The members of a struct or union, through typedefs and qualifiers; empty for any other type. */
+export function membersOf(btf: Btf, typeId: number): Member[] {
+  const type = resolve(btf, typeId);
+  if (!type || (type.kind !== Kind.struct && type.kind !== Kind.union)) return [];
+  const members: Member[] = [];
+  for (let i = 0; i < type.count; i++) {
+    const at = type.at + HEADER_TYPE_SIZE + 12 * i;
+    // With the kind flag the upper byte is a bit-field's width; ours have none.
+    const bits = btf.data.readUInt32LE(at + 8) & 0xffffff;
+    const size = sizeOf(btf, btf.data.readUInt32LE(at + 4));
+    members.push({ name: stringAt(btf, btf.data.readUInt32LE(at)), offset: bits / 8, size });
+  }
+  return members;
+}
+
+/** The variables of a data section such as `.rodata`. */
+export function variablesOf(btf: Btf, section: string): Member[] {
+  for (let id = 1; id < btf.offsets.length; id++) {
+    const type = typeAt(btf, id);
+    if (type?.kind !== Kind.dataSection || stringAt(btf, btf.data.readUInt32LE(type.at)) !== section)
+      continue;
+    return Array.from({ length: type.count }, (_, i) => {
+      const at = type.at + HEADER_TYPE_SIZE + 12 * i;
+      const variable = typeAt(btf, btf.data.readUInt32LE(at));
+      return {
+        name: variable ? stringAt(btf, btf.data.readUInt32LE(variable.at)) : '',
+        offset: btf.data.readUInt32LE(at + 4),
+        size: btf.data.readUInt32LE(at + 8),
+      };
+    });
+  }
+  return [];
+}
+
+interface Type {
+  at: number;
+  kind: number;
+  count: number;
+  /** Size, or the id of the type referred to. */
+  sizeOrType: number;
+}
+
+function typeAt(btf: Btf, id: number): Type | undefined {
+  const at = btf.offsets[id];
+  if (id === 0 || at === undefined) return undefined;
+  const info = btf.data.readUInt32LE(at + 4);
+  return { at, kind: (info >> 24) & 0x1f, count: info & 0xffff, sizeOrType: btf.data.readUInt32LE(at + 8) };
+}
+
+/** Follows typedefs and qualifiers, which a hostile object may have made a circle of. */
+function resolve(btf: Btf, id: number): Type | undefined {
+  let type = typeAt(btf, id);
+  for (let depth = 0; type && depth < maxDepth; depth++) {
+    if (
+      ![Kind.typedef, Kind.volatile, Kind.const, Kind.restrict, Kind.typeTag].some(
+        (kind) => kind === type?.kind,
+      )
+    )
+      return type;
+    type = typeAt(btf, type.sizeOrType);
+  }
+  return undefined;
+}
+
+function sizeOf(btf: Btf, id: number, depth = 0): number {
+  const type = resolve(btf, id);
+  if (!type || depth > maxDepth) return 0;
+  if (type.kind === Kind.pointer) return 8;
+  if (type.kind !== Kind.array) return type.sizeOrType;
+  const element = btf.data.readUInt32LE(type.at + HEADER_TYPE_SIZE);
+  return btf.data.readUInt32LE(type.at + HEADER_TYPE_SIZE + 8) * sizeOf(btf, element, depth + 1);
+}
+
+function stringAt(btf: Btf, offset: number): string {
+  const start = btf.strings + offset;
+  const end = btf.data.indexOf(0, start);
+  return btf.data.toString('utf8', start, end < 0 ? btf.data.length : end);
+}

@@ -1,0 +1,54 @@
+import { getSystemErrorName } from 'node:util';
+
+const maxWords = 600;
+
+/** Something that libbpf or the kernel refused. The message is one sentence; `log` has all that was said. */
+export class BpfError extends Error {
+  readonly code: string;
+  readonly log: string;
+
+  /** `errno` is positive; `log` is what libbpf printed, see captureLog. */
+  constructor(what: string, errno: number, log: string) {
+    const code = errorName(errno);
+    const words = lastWords(log);
+    super(`${what}: ${code}${remedies[code] ?? ''}${words ? `; the kernel and libbpf say: ${words}` : ''}`);
+    this.name = 'BpfError';
+    this.code = code;
+    this.log = log;
+  }
+}
+
+const remedies: Record<string, string> = {
+  EPERM: ' (not permitted: the container must be privileged, or have CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN)',
+  ENOMEM: ' (no memory: raise the memory limit of the container)',
+};
+
+/** libbpf's own errors (enum libbpf_errno) begin here; all of them mean that the object is malformed. */
+const LIBBPF_ERRNO_START = 4000;
+
+function errorName(errno: number): string {
+  if (errno >= LIBBPF_ERRNO_START) return 'malformed object';
+  try {
+    return getSystemErrorName(-errno);
+  } catch {
+    return `error ${errno}`;
+  }
+}
+
+/** Lines of a verifier log that follow its complaint or trace the way to it: statistics, states, instructions, source. */
+const trace = /^(processed \d+ insns|verification time|stack depth|cur state|old state|\d+: |; )/;
+
+/**
+ * What decides in a long log: of a verifier's log the complaint near its end, else libbpf's first line, which
+ * names the cause where later ones only name what failed with it.
+ */
+export function lastWords(log: string): string {
+  const lines = log
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line !== '');
+  const end = lines.findIndex((line) => line.includes('-- END PROG LOAD LOG --'));
+  const complaint = lines.slice(0, Math.max(end, 0)).findLast((line) => !trace.test(line));
+  const words = complaint ?? lines[0] ?? '';
+  return words.length > maxWords ? `${words.slice(0, maxWords)}…` : words;
+}

@@ -1,0 +1,47 @@
+import { BpfError } from './error.ts';
+import { libbpf } from './native.ts';
+
+/** `fd` is a map's, from mapFd. Throws a BpfError. */
+export function updateElement(fd: number, key: Buffer, value: Buffer): void {
+  const result = libbpf.bpf_map_update_elem(fd, key, value, 0);
+  if (result < 0) throw new BpfError('a map cannot be updated', -result, '');
+}
+
+/** How a batch ended: the whole map was read, there is more, or a hash bucket is larger than the batch. */
+export type BatchEnd = 'done' | 'more' | 'bucket-too-large';
+
+const ENOENT = 2;
+const ENOSPC = 28;
+
+/**
+ * BPF_MAP_LOOKUP_BATCH: fills `keys` and `values` with up to `count` entries, beginning after `position`
+ * (null at first), and writes to `next` where to go on. `next` may be the same buffer as `position`.
+ */
+export function lookupBatch(
+  fd: number,
+  position: Buffer | null,
+  next: Buffer,
+  keys: Buffer,
+  values: Buffer,
+  count: number,
+): { end: BatchEnd; count: number } {
+  const inOut = Buffer.alloc(4);
+  inOut.writeUInt32LE(count);
+  const result = libbpf.bpf_map_lookup_batch(fd, position, next, keys, values, inOut, null);
+  if (result === -ENOSPC) return { end: 'bucket-too-large', count: 0 };
+  if (result < 0 && result !== -ENOENT) throw new BpfError('a map cannot be read', -result, '');
+  return { end: result === 0 ? 'more' : 'done', count: inOut.readUInt32LE() };
+}
+
+/** Number of value copies that a per-CPU map's lookup returns. */
+export function possibleCpus(): number {
+  return libbpf.libbpf_num_possible_cpus();
+}
+
+/** The value of a key of a map that is not per-CPU. Throws a BpfError, ENOENT when there is none. */
+export function lookupElement(fd: number, key: Buffer, valueSize: number): Buffer {
+  const value = Buffer.alloc(valueSize);
+  const result = libbpf.bpf_map_lookup_elem(fd, key, value);
+  if (result < 0) throw new BpfError('a map element cannot be read', -result, '');
+  return value;
+}

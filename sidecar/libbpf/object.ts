@@ -1,0 +1,192 @@
+import { errno } from 'ffi-napi';
+import { type Btf, type Member, membersOf, parseBtf, variablesOf } from './btf.ts';
+import { BpfError } from './error.ts';
+import { captureLog } from './log.ts';
+import { addressOf, bytesAt } from './memory.ts';
+import { libbpf, type Pointer } from './native.ts';
+
+/** An opened object. Pointers into it are valid until closeObject. */
+export interface BpfObject {
+  readonly name: string;
+  readonly pointer: Pointer;
+  readonly btf: Btf | undefined;
+  readonly programs: readonly Program[];
+  readonly maps: readonly BpfMap[];
+}
+
+export interface Program {
+  readonly pointer: Pointer;
+  readonly name: string;
+  /** As written in SEC(), e.g. `tp_btf/sys_enter`. */
+  readonly section: string;
+  /** enum bpf_prog_type. */
+  readonly type: number;
+  /** enum bpf_attach_type. */
+  readonly expectedAttachType: number;
+}
+
+export interface BpfMap {
+  readonly pointer: Pointer;
+  readonly name: string;
+  /** enum bpf_map_type. */
+  readonly type: number;
+  readonly keySize: number;
+  readonly valueSize: number;
+  readonly maxEntries: number;
+  /** The value's type in the object's BTF, 0 when it has none. */
+  readonly valueTypeId: number;
+}
+
+const ELF_MAGIC = Buffer.from('\x7fELF', 'latin1');
+
+/** Opens an ELF object from memory; nothing is loaded yet. `elf` may be dropped afterwards. */
+export function openObject(name: string, elf: Buffer): BpfObject {
+  if (!elf.subarray(0, 4).equals(ELF_MAGIC))
+    throw new Error(`object ${name} is not an ELF file: compile the program with clang -target bpf`);
+  // struct bpf_object_open_opts: size_t sz; const char *object_name; ... (the rest stays zero)
+  const objectName = Buffer.from(`${name.replace(/[^A-Za-z0-9_]/g, '_')}\0`);
+  const options = Buffer.alloc(64);
+  options.writeBigUInt64LE(BigInt(options.length), 0);
+  options.writeBigUInt64LE(addressOf(objectName), 8);
+  const { result, log } = captureLog(() => {
+    const pointer = libbpf.bpf_object__open_mem(elf, elf.length, options);
+    return { pointer, error: pointer === 0 ? errno() : 0 };
+  });
+  if (result.pointer === 0) throw new BpfError(`object ${name} cannot be opened`, result.error, log);
+  try {
+    const object = result.pointer;
+    return {
+      name,
+      pointer: object,
+      btf: readBtf(object),
+      programs: readPrograms(object),
+      maps: readMaps(object),
+    };
+  } catch (error) {
+    libbpf.bpf_object__close(result.pointer);
+    throw error;
+  }
+}
+
+/** Creates the maps and has the kernel verify the programs. Throws a BpfError with the verifier's words. */
+export function loadObject(object: BpfObject): void {
+  const { result, log } = captureLog(() => libbpf.bpf_object__load(object.pointer));
+  if (result < 0) throw new BpfError(`object ${object.name} cannot be loaded`, -result, log);
+}
+
+/** Frees the object; programs and maps go with the last link or process that uses them. */
+export function closeObject(object: BpfObject): void {
+  libbpf.bpf_object__close(object.pointer);
+}
+
+/** Sets `const volatile` variables, those the object has, before it is loaded. */
+export function setConstants(object: BpfObject, values: Readonly<Record<string, number | bigint>>): void {
+  const map = object.maps.find((candidate) => candidate.name.endsWith('.rodata'));
+  if (!map || !object.btf) return;
+  const memory = initialValue(map);
+  for (const variable of variablesOf(object.btf, '.rodata')) {
+    const value = Object.hasOwn(values, variable.name) ? values[variable.name] : undefined;
+    if (value === undefined) continue;
+    if (variable.size === 8) memory.writeBigUInt64LE(BigInt(value), variable.offset);
+    else memory.writeIntLE(Number(value), variable.offset, variable.size);
+  }
+}
+
+/** Writes an initialised or zeroed global variable (`.data`, `.bss`) before the object is loaded. */
+export function setVariable(object: BpfObject, name: string, value: bigint): void {
+  for (const section of ['.data', '.bss']) {
+    const variable =
+      object.btf && variablesOf(object.btf, section).find((candidate) => candidate.name === name);
+    const map = object.maps.find((candidate) => candidate.name.endsWith(section));
+    if (variable && map) return void initialValue(map).writeBigUInt64LE(value, variable.offset);
+  }
+  throw new Error(`object ${object.name} has no variable ${name}`);
+}
+
+/** The map of that name, or an error that names those there are. */
+export function findMap(object: BpfObject, name: string): BpfMap {
+  const map = object.maps.find((candidate) => candidate.name === name);
+  if (map) return map;
+  const names = object.maps
+    .map((candidate) => candidate.name)
+    .filter((candidate) => !candidate.includes('.'));
+  throw new Error(`object ${object.name} has no map ${name}; it has ${names.join(', ') || 'none'}`);
+}
+
+/** Where a member lies in a map's value, or an error that names the members there are. */
+export function findMember(object: BpfObject, mapName: string, member: string): Member {
+  const map = findMap(object, mapName);
+  const members = object.btf ? membersOf(object.btf, map.valueTypeId) : [];
+  const found = members.find((candidate) => candidate.name === member);
+  if (found) return found;
+  const names = members.map((candidate) => candidate.name);
+  throw new Error(
+    `map ${mapName} of object ${object.name} has no value member ${member}; it has ${names.join(', ') || 'none'}`,
+  );
+}
+
+/** Makes a program that is not loaded yet one of another type; for tp_btf `target` names the tracepoint. */
+export function retarget(program: Program, type: number, expectedAttachType: number, target?: string): void {
+  const results = [
+    libbpf.bpf_program__set_type(program.pointer, type),
+    libbpf.bpf_program__set_expected_attach_type(program.pointer, expectedAttachType),
+  ];
+  const { result, log } = captureLog(() =>
+    target === undefined ? 0 : libbpf.bpf_program__set_attach_target(program.pointer, 0, target),
+  );
+  const failed = [...results, result].find((code) => code < 0);
+  if (failed !== undefined)
+    throw new BpfError(`the kernel has no hook ${target ?? `of type ${type}`}`, -failed, log);
+}
+
+export function programFd(program: Program): number {
+  return libbpf.bpf_program__fd(program.pointer);
+}
+
+export function mapFd(map: BpfMap): number {
+  return libbpf.bpf_map__fd(map.pointer);
+}
+
+function initialValue(map: BpfMap): Buffer {
+  const size = Buffer.alloc(8);
+  const pointer = libbpf.bpf_map__initial_value(map.pointer, size);
+  if (pointer === 0) throw new Error(`map ${map.name} has no initial value`);
+  return bytesAt(pointer, Number(size.readBigUInt64LE()));
+}
+
+function readBtf(object: Pointer): Btf | undefined {
+  const btf = libbpf.bpf_object__btf(object);
+  if (btf === 0) return undefined;
+  const size = Buffer.alloc(4);
+  const data = libbpf.btf__raw_data(btf, size);
+  // A copy, because the memory goes with the object.
+  return data === 0 ? undefined : parseBtf(Buffer.from(bytesAt(data, size.readUInt32LE())));
+}
+
+function readPrograms(object: Pointer): Program[] {
+  return walk((previous) => libbpf.bpf_object__next_program(object, previous)).map((pointer) => ({
+    pointer,
+    name: libbpf.bpf_program__name(pointer),
+    section: libbpf.bpf_program__section_name(pointer),
+    type: libbpf.bpf_program__type(pointer),
+    expectedAttachType: libbpf.bpf_program__expected_attach_type(pointer),
+  }));
+}
+
+function readMaps(object: Pointer): BpfMap[] {
+  return walk((previous) => libbpf.bpf_object__next_map(object, previous)).map((pointer) => ({
+    pointer,
+    name: libbpf.bpf_map__name(pointer),
+    type: libbpf.bpf_map__type(pointer),
+    keySize: libbpf.bpf_map__key_size(pointer),
+    valueSize: libbpf.bpf_map__value_size(pointer),
+    maxEntries: libbpf.bpf_map__max_entries(pointer),
+    valueTypeId: libbpf.bpf_map__btf_value_type_id(pointer),
+  }));
+}
+
+function walk(next: (previous: Pointer) => Pointer): Pointer[] {
+  const all: Pointer[] = [];
+  for (let pointer = next(0); pointer !== 0; pointer = next(pointer)) all.push(pointer);
+  return all;
+}

@@ -1,0 +1,27 @@
+/** The numbers of <linux/bpf.h> that we decide by. */
+
+export const ProgramType = {
+  tracepoint: 5,
+  cgroupSkb: 8,
+  cgroupSock: 9,
+  sockOps: 13,
+  cgroupDevice: 15,
+  rawTracepoint: 17,
+  cgroupSockAddr: 18,
+  cgroupSysctl: 23,
+  cgroupSockopt: 25,
+  tracing: 26,
+} as const;
+
+export const AttachType = {
+  traceRawTp: 23,
+} as const;
+
+export const MapType = {
+  hash: 1,
+  array: 2,
+  percpuHash: 5,
+  percpuArray: 6,
+  lruHash: 9,
+  lruPercpuHash: 10,
+} as const;

@@ -1,0 +1,20 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+/**
+ * Where the compiled objects and their metric specs are: beside the bundle in an image, in build/ when the
+ * sources are run as they are.
+ */
+export const objectDirectory = import.meta.filename.endsWith('.ts')
+  ? join(import.meta.dirname, '../build/bpf', process.arch)
+  : join(import.meta.dirname, 'bpf');
+
+/** The ELF of one of our objects, e.g. `syscalls` or `dispatchers/task`. */
+export function readObject(name: string): Buffer {
+  return readFileSync(join(objectDirectory, `${name}.bpf.o`));
+}
+
+/** The metric spec of a built-in probe, as YAML. */
+export function readSpec(name: string): string {
+  return readFileSync(join(objectDirectory, `${name}.yaml`), 'utf8');
+}

@@ -1,0 +1,25 @@
+import { environment } from '../contract/pod.ts';
+
+/** Who this pod is, as the downward API tells it. */
+export interface Identity {
+  namespace: string;
+  pod: string;
+  uid: string;
+  node: string;
+}
+
+/** Throws an Error that names the variable that is missing. */
+export function readIdentity(env: NodeJS.ProcessEnv): Identity {
+  const required = (name: string): string => {
+    const value = env[name];
+    if (!value)
+      throw new Error(`environment variable ${name} is not set: the webhook sets it from the downward API`);
+    return value;
+  };
+  return {
+    namespace: required(environment.namespace),
+    pod: required(environment.pod),
+    uid: required(environment.uid),
+    node: required(environment.node),
+  };
+}
