@@ -11,6 +11,7 @@
 #include <linux/udp.h>
 #include "container.bpf.h"
 #include "maps.bpf.h"
+#include "uncounted.bpf.h"
 
 #define ALLOW                 1
 #define MAX_EXTENSION_HEADERS 6
@@ -43,14 +44,6 @@ struct {
     __type(key, struct traffic_key);
     __type(value, struct traffic);
 } network SEC(".maps");
-
-/* Packets that could not be counted: the map was full. */
-struct {
-    __uint(type, BPF_MAP_TYPE_ARRAY);
-    __uint(max_entries, 1);
-    __type(key, __u32);
-    __type(value, __u64);
-} uncounted SEC(".maps");
 
 static const struct traffic no_traffic;
 
@@ -138,10 +131,7 @@ static __always_inline int count(struct __sk_buff *skb, enum direction direction
     };
     struct traffic *traffic = find_or_make(&network, &key, &no_traffic);
     if (!traffic) {
-        __u32 zero = 0;
-        __u64 *lost = bpf_map_lookup_elem(&uncounted, &zero);
-        if (lost)
-            add(*lost, 1);
+        count_uncounted();
         return ALLOW;
     }
 

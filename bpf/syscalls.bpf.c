@@ -6,6 +6,7 @@
  */
 #include "container.bpf.h"
 #include "maps.bpf.h"
+#include "uncounted.bpf.h"
 
 #define MAX_ERRNO 4095
 
@@ -55,23 +56,8 @@ struct {
     __type(value, __u64);
 } errors SEC(".maps");
 
-/* Calls that could not be counted: no memory for the task's storage, or a map was full. */
-struct {
-    __uint(type, BPF_MAP_TYPE_ARRAY);
-    __uint(max_entries, 1);
-    __type(key, __u32);
-    __type(value, __u64);
-} uncounted SEC(".maps");
-
 static const struct syscall_stats no_calls;
 static const __u64 no_errors;
-
-static __always_inline void count_uncounted(void) {
-    __u32 key = 0;
-    __u64 *count = bpf_map_lookup_elem(&uncounted, &key);
-    if (count)
-        add(*count, 1);
-}
 
 static __always_inline __u32 duration_bucket(__u64 ns) {
     __u64 us = (ns + 999) / 1000;

@@ -5,6 +5,7 @@
  */
 #include "container.bpf.h"
 #include "maps.bpf.h"
+#include "uncounted.bpf.h"
 
 #define HANDLED 1
 /* 1 us, 2 us, ... 8.4 s, and 67 s: a SYN is retried for longer than any round trip takes. */
@@ -96,21 +97,25 @@ int tcp_event(struct bpf_sock_ops *ctx) {
     __u64 container = tcp_sock_container(tcp_sock);
     struct tcp_stats *stats = find_or_make(&tcp, &container, &no_connections);
     struct connection *connection = connection_of(sk);
-    if (!stats || !connection)
+    if (!stats || !connection) {
+        count_uncounted();
         return HANDLED;
+    }
 
     switch (ctx->op) {
     case BPF_SOCK_OPS_TCP_CONNECT_CB:
         connection->connect_ns = bpf_ktime_get_ns();
         listen_to(ctx, OPENING);
         break;
-    case BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB: {
-        __u64 us = (bpf_ktime_get_ns() - connection->connect_ns + 999) / 1000;
+    case BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB:
         add(stats->opened, 1);
-        observe(stats->connect, CONNECT_BUCKETS, ceil_log2(us), us);
+        /* Without it the connecting began before the sidecar. */
+        if (connection->connect_ns) {
+            __u64 us = (bpf_ktime_get_ns() - connection->connect_ns + 999) / 1000;
+            observe(stats->connect, CONNECT_BUCKETS, ceil_log2(us), us);
+        }
         listen_to(ctx, ESTABLISHED);
         break;
-    }
     case BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB:
         add(stats->accepted, 1);
         listen_to(ctx, ESTABLISHED);

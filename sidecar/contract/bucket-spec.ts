@@ -1,0 +1,64 @@
+import { fail, integer, list, oneOf } from './checks.ts';
+
+/**
+ * Histogram buckets. Key k counts the events up to the k-th upper bound: 2^k for `exp2`; 0, then 2^(k-1) for
+ * `exp2zero`; k for `linear` and `fixed`; all times the multiplier. The last key + 1 holds the sum (before
+ * the multiplier), any key above counts events over the last bound.
+ */
+export interface Buckets {
+  type: BucketType;
+  /** Ascending. */
+  keys: number[];
+  multiplier: number;
+}
+
+const bucketTypes = ['exp2', 'exp2zero', 'linear', 'fixed'] as const;
+export type BucketType = (typeof bucketTypes)[number];
+
+export const bucketFields = ['bucket_type', 'bucket_min', 'bucket_max', 'bucket_keys', 'bucket_multiplier'];
+
+const limits = {
+  buckets: 256,
+  /** Above this, neighbouring bounds could come out equal when printed with 15 digits. */
+  key: 1e13,
+  /** 2^64: no u64 is larger. */
+  exponent: 64,
+  multiplier: { min: 1e-18, max: 1e18 },
+};
+
+/** Checks the bucket fields of a histogram; see checks.ts for `at` and errors. */
+export function parseBuckets(fields: Record<string, unknown>, at: string): Buckets {
+  const type = oneOf(fields.bucket_type, `${at}.bucket_type`, bucketTypes);
+  const { min, max } = limits.multiplier;
+  const multiplier = fields.bucket_multiplier ?? 1;
+  if (typeof multiplier !== 'number' || !(multiplier >= min && multiplier <= max))
+    fail(`${at}.bucket_multiplier`, `must be a number from ${min} to ${max}`);
+  const fixed = type === 'fixed';
+  for (const field of fixed ? ['bucket_min', 'bucket_max'] : ['bucket_keys'])
+    if (fields[field] !== undefined) fail(`${at}.${field}`, `bucket_type ${type} does not have this field`);
+  return { type, keys: fixed ? fixedKeys(fields, at) : keyRange(type, fields, at), multiplier };
+}
+
+function fixedKeys(fields: Record<string, unknown>, at: string): number[] {
+  const place = `${at}.bucket_keys`;
+  const keys = list(fields.bucket_keys, place, [1, limits.buckets], (value, itemAt) =>
+    integer(value, itemAt, 0, limits.key),
+  );
+  const index = keys.findIndex((key, i) => i > 0 && key <= keys[i - 1]!);
+  if (index > 0)
+    fail(`${place}[${index}]`, `must be larger than ${keys[index - 1]}, because the keys ascend`);
+  return keys;
+}
+
+function keyRange(type: BucketType, fields: Record<string, unknown>, at: string): number[] {
+  const largest = type === 'linear' ? limits.key : limits.exponent;
+  const min =
+    fields.bucket_min === undefined ? 0 : integer(fields.bucket_min, `${at}.bucket_min`, 0, largest);
+  const max = integer(
+    fields.bucket_max,
+    `${at}.bucket_max`,
+    min,
+    Math.min(largest, min + limits.buckets - 1),
+  );
+  return Array.from({ length: max - min + 1 }, (_, index) => min + index);
+}

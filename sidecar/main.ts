@@ -1,0 +1,108 @@
+import { parseArgs } from 'node:util';
+import { readAnnotations } from './contract/annotations.ts';
+import { createLog } from './contract/log.ts';
+import { environment, paths } from './contract/pod.ts';
+import { negotiateFormat } from './exposition/negotiate.ts';
+import { ownFamilies } from './exposition/own.ts';
+import { createOwnMetrics, type OwnMetrics } from './metrics.ts';
+import { type Identity, readIdentity } from './pod/identity.ts';
+import { renderLabels } from './series/labels.ts';
+import { type Answer, closeServer, createHttpServer, listen, type Routes, text } from './server.ts';
+import { isReady, problemsOf, type Sidecar, startSidecar } from './sidecar.ts';
+import { renderStatus } from './status.ts';
+
+const help = `Usage: bpf-sidecar run
+
+Runs in a pod as the webhook sets it up: attaches the probes that the pod's annotations ask for to the pod's
+cgroup and serves what they count.
+
+  --help   show this
+
+Environment (the webhook sets it):
+  POD_NAMESPACE, POD_NAME, POD_UID, NODE_NAME   who the pod is
+  BPF_SIDECAR_PORT                              port to serve on
+
+It serves
+  /metrics   Prometheus text or OpenMetrics
+  /healthz   200 while the process works
+  /readyz    200 when every probe is attached; with ?fail-open=true also when one has failed for good
+  /          a page for people: what is attached, and why something is not
+
+Exit codes: 0 ended by SIGTERM or SIGINT, 1 could not start, 2 wrong usage or environment.
+`;
+
+/** The command `bpf-sidecar run`: serves until SIGTERM or SIGINT. Resolves to the exit code. */
+export async function run(argv: string[]): Promise<number> {
+  const log = createLog((line) => process.stdout.write(line));
+  let identity: Identity;
+  let port: number;
+  try {
+    if (parseArgs({ args: argv, options: { help: { type: 'boolean' } } }).values.help) {
+      process.stdout.write(help);
+      return 0;
+    }
+    identity = readIdentity(process.env);
+    port = readPort(process.env[environment.port]);
+  } catch (error) {
+    process.stderr.write(`bpf-sidecar run: ${(error as Error).message}\n`);
+    return 2;
+  }
+
+  const { sidecar, settled } = startSidecar(identity, log);
+  const own = createOwnMetrics(sidecar);
+  const server = createHttpServer(routesOf(identity, sidecar, own), (error) =>
+    log('error', 'a request failed', { error: error.message }),
+  );
+  try {
+    log('info', 'listening', { port: await listen(server, port) });
+  } catch (error) {
+    sidecar.close();
+    process.stderr.write(`bpf-sidecar run: ${(error as Error).message}\n`);
+    return 1;
+  }
+
+  const signal = await ended();
+  log('info', 'ending', { signal });
+  await closeServer(server);
+  await settled;
+  sidecar.close();
+  return 0;
+}
+
+function routesOf(identity: Identity, sidecar: Sidecar, own: OwnMetrics): Routes {
+  const { status } = sidecar;
+  return {
+    [paths.metrics]: async ({ accept }): Promise<Answer> => {
+      const end = own.scrapeDuration.startTimer();
+      const format = negotiateFormat(accept);
+      const families = sidecar.read((probe) => own.readErrors.inc({ probe }));
+      const { namespace, pod, node } = identity;
+      const labels = renderLabels(Object.entries({ namespace, pod, node, ...sidecar.podLabels() }));
+      const body = format.render([...families, ...(await ownFamilies(own.registry))], labels);
+      end();
+      return { status: 200, contentType: format.contentType, body };
+    },
+    [paths.health]: () => text(200, 'ok'),
+    [paths.ready]: ({ query }) => {
+      if (isReady(status)) return text(200, 'every probe is attached');
+      if (!status.settled) return text(503, 'attaching');
+      const problems = problemsOf(status).join('\n');
+      return text(query.get('fail-open') === 'true' ? 200 : 503, problems);
+    },
+    '/': () => text(200, renderStatus(identity, status)),
+  };
+}
+
+/** The port of the injected container; its default is that of the annotation. */
+function readPort(value: string | undefined): number {
+  if (value === undefined) return readAnnotations({}).settings.metricsPort;
+  const port = /^[0-9]{1,5}$/.test(value) ? Number(value) : Number.NaN;
+  if (port <= 65535) return port;
+  throw new Error(`environment variable ${environment.port}=${value} must be a port number from 0 to 65535`);
+}
+
+function ended(): Promise<NodeJS.Signals> {
+  return new Promise((resolve) => {
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, resolve);
+  });
+}

@@ -1,0 +1,89 @@
+import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { containerName } from './contract/pod.ts';
+import type { Sidecar } from './sidecar.ts';
+import { version } from './version.ts';
+
+/** The sidecar's metrics about itself. */
+export interface OwnMetrics {
+  registry: Registry;
+  scrapeDuration: Histogram;
+  readErrors: Counter<'probe'>;
+}
+
+export function createOwnMetrics(sidecar: Sidecar): OwnMetrics {
+  const registry = new Registry();
+  registry.setDefaultLabels({ container: containerName });
+  const registers = [registry];
+  new Gauge({
+    name: 'bpf_sidecar_build_info',
+    help: 'Version of the sidecar; always 1.',
+    labelNames: ['version'],
+    registers,
+  }).set({ version }, 1);
+  new Gauge({
+    name: 'bpf_sidecar_program_attached',
+    help: 'Whether a program is attached; the reason why not is in the log and on the status page.',
+    labelNames: ['probe', 'program'],
+    registers,
+    collect() {
+      this.reset();
+      for (const probe of sidecar.status.probes)
+        for (const program of probe.programs)
+          this.set({ probe: probe.name, program: program.name }, program.problem === undefined ? 1 : 0);
+    },
+  });
+  new Gauge({
+    name: 'bpf_sidecar_probe_loaded',
+    help: "Whether a probe's object is loaded and its metric spec fits.",
+    labelNames: ['probe'],
+    registers,
+    collect() {
+      this.reset();
+      for (const probe of sidecar.status.probes)
+        this.set({ probe: probe.name }, probe.problem === undefined ? 1 : 0);
+    },
+  });
+  new Gauge({
+    name: 'bpf_sidecar_resident_memory_bytes',
+    help: 'Resident memory of the sidecar.',
+    registers,
+    collect() {
+      this.set(process.memoryUsage.rss());
+    },
+  });
+  new Counter({
+    name: 'bpf_sidecar_cpu_seconds_total',
+    help: 'User and system CPU time of the sidecar.',
+    registers,
+    collect() {
+      const { user, system } = process.cpuUsage();
+      this.reset();
+      this.inc((user + system) / 1e6);
+    },
+  });
+  new Counter({
+    name: 'bpf_sidecar_series_dropped_total',
+    help: 'Series left out of scrapes because their family was full.',
+    labelNames: ['probe'],
+    registers,
+    collect() {
+      this.reset();
+      for (const [probe, series] of sidecar.dropped()) this.inc({ probe }, series);
+    },
+  });
+  return {
+    registry,
+    scrapeDuration: new Histogram({
+      name: 'bpf_sidecar_scrape_duration_seconds',
+      help: 'Time to answer a scrape.',
+      buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25],
+      registers,
+    }),
+    readErrors: new Counter({
+      name: 'bpf_sidecar_read_errors_total',
+      help: "Scrapes in which a probe's maps could not be read.",
+      labelNames: ['probe'],
+      registers,
+    }),
+  };
+}

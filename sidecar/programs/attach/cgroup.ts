@@ -1,0 +1,25 @@
+import { attachCgroup } from '../../libbpf/link.ts';
+import { retarget } from '../../libbpf/object.ts';
+import { ProgramType } from '../../libbpf/types.ts';
+import type { AttachFamily } from './family.ts';
+
+/** The object of bpf/dispatchers for each type: the subject of a cgroup hook is a packet, a socket or a task. */
+const dispatchers: Record<number, string> = {
+  [ProgramType.cgroupSkb]: 'skb',
+  [ProgramType.sockOps]: 'tcp_sock',
+  [ProgramType.cgroupSock]: 'pod_task',
+  [ProgramType.cgroupSockAddr]: 'pod_task',
+  [ProgramType.cgroupSockopt]: 'pod_task',
+  [ProgramType.cgroupSysctl]: 'pod_task',
+  [ProgramType.cgroupDevice]: 'pod_task',
+};
+
+/** Everything the kernel runs for the tasks, sockets and packets of one cgroup: attached to the pod's. */
+export const cgroup: AttachFamily = {
+  accepts: (program) => program.type in dispatchers,
+  dispatcher: (program) => dispatchers[program.type]!,
+  // Allow: whatever the program decides for the pod, the sidecar itself goes on undisturbed.
+  verdict: 1,
+  prepare: (dispatcher, program) => retarget(dispatcher, program.type, program.expectedAttachType),
+  attach: (dispatcher, _, pod) => attachCgroup(dispatcher, pod),
+};

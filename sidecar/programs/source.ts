@@ -1,0 +1,14 @@
+import { type MetricSpec, parseMetricSpec } from '../contract/metric-spec.ts';
+import { readObject, readSpec } from '../objects.ts';
+
+/** What a probe is made of: the built-in ones and a user's own are the same from here on. */
+export interface ProbeSource {
+  name: string;
+  /** The compiled object. */
+  elf: Buffer;
+  spec: MetricSpec;
+}
+
+export function builtinProbe(name: string): ProbeSource {
+  return { name, elf: readObject(name), spec: parseMetricSpec(readSpec(name), `${name}.yaml`) };
+}

@@ -1,0 +1,54 @@
+import type { Metric } from '../contract/metric-spec.ts';
+
+/** What is known of a map once its object is loaded. */
+export interface MapLayout {
+  keySize: number;
+  valueSize: number;
+  /** Where a member lies in the value struct, in bytes; undefined when there is none of that name. */
+  member(name: string): { offset: number; size: number } | undefined;
+}
+
+/** Bytes of a u64. */
+export const wordSize = 8;
+
+/** Throws when the labels do not cover the key. */
+export function checkKey(metric: Metric, layout: MapLayout): void {
+  const bucket = metric.type === 'histogram' ? metric.bucketKey : undefined;
+  if (metric.labels.length === 0 && bucket === undefined) return;
+  const covered = labelBytes(metric) + (bucket === undefined ? 0 : bucket.size + bucket.padding);
+  if (covered !== layout.keySize)
+    throw new Error(
+      `metric ${metric.name}: the labels cover ${covered} bytes, but a key of map "${metric.map}" has ${layout.keySize}; make their size and padding add up to it`,
+    );
+}
+
+/** Bytes of the key up to the end of the last label. */
+export function labelBytes({ labels }: Metric): number {
+  return labels.reduce((bytes, { size, padding }) => bytes + size + padding, 0);
+}
+
+/** Where the metric's `words` u64 begin in a value of the map. Throws when they are not there. */
+export function valueOffset({ name, map, value }: Metric, layout: MapLayout, words: number): number {
+  const size = words * wordSize;
+  const wanted = words === 1 ? 'one u64' : `an array of ${words} u64 (buckets, sum, overflow)`;
+  if (value === undefined) {
+    if (layout.valueSize !== size)
+      throw new Error(
+        `metric ${name}: a value of map "${map}" has ${layout.valueSize} bytes and must be ${wanted}; or name a member of it with "value"`,
+      );
+    return 0;
+  }
+  // Only a packed struct can be so, and its copies in a per-CPU map would lie further apart than its size.
+  if (layout.valueSize % wordSize !== 0)
+    throw new Error(
+      `metric ${name}: a value of map "${map}" has ${layout.valueSize} bytes and must have a multiple of ${wordSize}; do not pack its struct`,
+    );
+  const member = layout.member(value);
+  if (member === undefined)
+    throw new Error(`metric ${name}: the value of map "${map}" has no member "${value}"`);
+  if (member.size !== size)
+    throw new Error(
+      `metric ${name}: member "${value}" of map "${map}" has ${member.size} bytes and must be ${wanted}, ${size} bytes`,
+    );
+  return member.offset;
+}

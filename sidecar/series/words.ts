@@ -1,0 +1,11 @@
+/** Numbers in a buffer of a map, in host byte order. Above 2^53 they are the nearest double. */
+
+export function readU64(view: DataView, offset: number): number {
+  return view.getUint32(offset, true) + view.getUint32(offset + 4, true) * 2 ** 32;
+}
+
+export function readUint(view: DataView, offset: number, size: number): number {
+  if (size === 8) return readU64(view, offset);
+  if (size === 4) return view.getUint32(offset, true);
+  return size === 2 ? view.getUint16(offset, true) : view.getUint8(offset);
+}

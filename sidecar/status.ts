@@ -1,0 +1,23 @@
+import type { Identity } from './pod/identity.ts';
+import { problemsOf, type Status } from './sidecar.ts';
+import { version } from './version.ts';
+
+/** The page at `/`, for people: who this is, what is attached, and why something is not. */
+export function renderStatus(identity: Identity, status: Status): string {
+  const lines = [
+    `bpf-sidecar ${version}`,
+    `pod ${identity.namespace}/${identity.pod} on node ${identity.node}`,
+    '',
+    ...status.probes.flatMap((probe) => [
+      `${probe.name}: ${probe.problem ?? `${probe.programs.length} program(s)`}`,
+      ...probe.programs.map(
+        (program) => `  SEC("${program.section}") ${program.name}: ${program.problem ?? 'attached'}`,
+      ),
+    ]),
+    ...(status.problem === undefined ? [] : [status.problem]),
+    '',
+    status.settled ? `problems: ${problemsOf(status).length}` : 'attaching…',
+    'metrics: /metrics',
+  ];
+  return `${lines.join('\n')}\n`;
+}

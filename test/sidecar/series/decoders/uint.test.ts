@@ -1,0 +1,14 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { decode } from './decode.ts';
+
+test('uint reads little-endian integers of every size, exactly', () => {
+  const table = [
+    ['ff', '255'],
+    ['01 02', '513'],
+    ['ff ff ff ff', '4294967295'],
+    ['0e 00 00 00 00 00 00 00', '14'],
+    ['ff ff ff ff ff ff ff ff', '18446744073709551615'],
+  ] as const;
+  for (const [bytes, text] of table) assert.equal(decode(bytes, 'uint'), text);
+});

@@ -1,0 +1,315 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { parseMetricSpec } from '../../../sidecar/contract/metric-spec.ts';
+import type { DecoderContext } from '../../../sidecar/series/decoders/decoder.ts';
+import type { Family } from '../../../sidecar/series/family.ts';
+import { createFamilyReader } from '../../../sidecar/series/family-reader.ts';
+import type { MapLayout } from '../../../sidecar/series/layout.ts';
+import { mapEntries, u32, u64 } from './entries.ts';
+
+const names = new Map([
+  [1n, 'web'],
+  [2n, 'client'],
+]);
+const context: DecoderContext = {
+  containerName: (id) => names.get(id) ?? '~other',
+  wantsContainer: () => true,
+  generation: () => 0,
+};
+
+const counterSpec = `
+metrics:
+  counters:
+    - name: calls_total
+      help: Calls.
+      labels:
+        - { name: container, size: 8, decoders: [{ name: cgroup }] }
+        - { name: operation, size: 4, padding: 4, decoders: [{ name: uint }] }
+`;
+const memberSpec = `${counterSpec}      value: calls\n`;
+const arraySpec = `
+metrics:
+  histograms:
+    - name: duration_seconds
+      help: Duration.
+      value: duration
+      bucket_type: fixed
+      bucket_keys: [1000, 4000, 16000]
+      bucket_multiplier: 1e-9
+      labels:
+        - { name: container, size: 8, decoders: [{ name: cgroup }] }
+`;
+const keyedSpec = `
+metrics:
+  histograms:
+    - name: latency_seconds
+      help: Latency.
+      bucket_type: exp2
+      bucket_max: 2
+      bucket_multiplier: 0.000001
+      labels:
+        - { name: container, size: 8, decoders: [{ name: cgroup }] }
+        - { name: bucket, size: 4, padding: 4, decoders: [{ name: uint }] }
+`;
+
+function reader(
+  spec: string,
+  layout: Partial<MapLayout> & { keySize: number; valueSize: number },
+  decoders: Partial<DecoderContext> = {},
+) {
+  const [metric] = parseMetricSpec(spec, 'test').metrics;
+  return createFamilyReader(metric!, { member: () => undefined, ...layout }, { ...context, ...decoders });
+}
+
+/** Series by their labels: a number, or a histogram's counts and sum. */
+function read(family: Family): Record<string, number | [counts: number[], sum: number]> {
+  return family.type === 'histogram'
+    ? Object.fromEntries(Array.from(family.series, ({ labels, counts, sum }) => [labels, [[...counts], sum]]))
+    : Object.fromEntries(Array.from(family.series, ({ labels, value }) => [labels, value]));
+}
+
+const key = (container: number | bigint, operation: number) =>
+  Buffer.concat([u64(container), u32(operation, 0)]);
+
+test('a counter reads the value of each entry under the labels of its key', () => {
+  const family = reader(counterSpec, { keySize: 16, valueSize: 8 }).read(
+    mapEntries(
+      [
+        [key(1, 0), u64(5)],
+        [key(2, 7), u64(2n ** 40n + 1n)],
+      ],
+      16,
+      8,
+    ),
+  );
+  assert.equal(family.name, 'bpf_calls_total');
+  assert.equal(family.type, 'counter');
+  assert.deepEqual(read(family), {
+    'container="web",operation="0"': 5,
+    'container="client",operation="7"': 2 ** 40 + 1,
+  });
+});
+
+test('a member is read where it lies in the value', () => {
+  const { read: readFamily } = reader(memberSpec, {
+    keySize: 16,
+    valueSize: 24,
+    member: (name) => (name === 'calls' ? { offset: 16, size: 8 } : undefined),
+  });
+  const entries = mapEntries([[key(1, 0), u64(8, 9, 10)]], 16, 24);
+  assert.deepEqual(read(readFamily(entries)), { 'container="web",operation="0"': 10 });
+});
+
+test('the copies of a per-CPU map add up', () => {
+  const entries = mapEntries(
+    [
+      [key(1, 0), u64(1), u64(20), u64(300)],
+      [key(1, 1), u64(4), u64(0), u64(0)],
+    ],
+    16,
+    8,
+  );
+  assert.deepEqual(read(reader(counterSpec, { keySize: 16, valueSize: 8 }).read(entries)), {
+    'container="web",operation="0"': 321,
+    'container="web",operation="1"': 4,
+  });
+});
+
+test('keys that decode to the same labels are one series, their values summed', () => {
+  const entries = mapEntries(
+    [
+      [key(100, 0), u64(1)],
+      [key(200, 0), u64(2)],
+      [key(1, 0), u64(4)],
+    ],
+    16,
+    8,
+  );
+  const { read: readFamily } = reader(counterSpec, { keySize: 16, valueSize: 8 });
+  for (let round = 0; round < 2; round++)
+    assert.deepEqual(read(readFamily(entries)), {
+      'container="~other",operation="0"': 3,
+      'container="web",operation="0"': 4,
+    });
+});
+
+test('a series leaves with its key, and its value is the current one, not a running sum', () => {
+  const { read: readFamily } = reader(counterSpec, { keySize: 16, valueSize: 8 });
+  const entry = (container: number, value: number): [Buffer, Buffer] => [key(container, 0), u64(value)];
+  readFamily(mapEntries([entry(1, 1), entry(2, 2)], 16, 8));
+  assert.deepEqual(read(readFamily(mapEntries([entry(2, 3)], 16, 8))), {
+    'container="client",operation="0"': 3,
+  });
+  assert.deepEqual(read(readFamily(mapEntries([], 16, 8))), {});
+  assert.deepEqual(read(readFamily(mapEntries([entry(1, 4)], 16, 8))), {
+    'container="web",operation="0"': 4,
+  });
+});
+
+test('labels are kept from read to read, and decoded anew when the naming of containers changes', () => {
+  let generation = 0;
+  let asked = 0;
+  let name = '~other';
+  const { read: readFamily } = reader(
+    counterSpec,
+    { keySize: 16, valueSize: 8 },
+    {
+      generation: () => generation,
+      containerName: () => {
+        asked++;
+        return name;
+      },
+    },
+  );
+  const entries = mapEntries([[key(9, 0), u64(1)]], 16, 8);
+  readFamily(entries);
+  readFamily(entries);
+  assert.equal(asked, 1);
+  name = 'late';
+  generation = 1;
+  assert.deepEqual(read(readFamily(entries)), { 'container="late",operation="0"': 1 });
+});
+
+test('entries of containers that are not wanted are dropped', () => {
+  const { read: readFamily } = reader(
+    counterSpec,
+    { keySize: 16, valueSize: 8 },
+    { wantsContainer: (name) => name === 'web' },
+  );
+  const entries = mapEntries(
+    [
+      [key(1, 0), u64(1)],
+      [key(2, 0), u64(2)],
+    ],
+    16,
+    8,
+  );
+  assert.deepEqual(read(readFamily(entries)), { 'container="web",operation="0"': 1 });
+});
+
+test('a family holds 10,000 series; what is over is counted, and has room again when others leave', () => {
+  const { read: readFamily, dropped } = reader(counterSpec, { keySize: 16, valueSize: 8 });
+  const entry = (_: unknown, operation: number): [Buffer, Buffer] => [key(1, operation), u64(1)];
+  const many = Array.from({ length: 10_003 }, entry);
+  assert.equal([...readFamily(mapEntries(many, 16, 8)).series].length, 10_000);
+  assert.equal(dropped(), 3);
+  readFamily(mapEntries(many.slice(9_998), 16, 8));
+  assert.equal(dropped(), 6);
+  const family = readFamily(mapEntries(many.slice(9_998), 16, 8));
+  assert.deepEqual(
+    Object.keys(read(family)),
+    [9_998, 9_999, 10_000, 10_001, 10_002].map((operation) => `container="web",operation="${operation}"`),
+  );
+  assert.equal(dropped(), 6);
+});
+
+test('without labels all entries add up to one series', () => {
+  const spec = 'metrics: { counters: [{ name: lost_total, help: Lost., labels: [] }] }';
+  const entries = mapEntries(
+    [
+      [u32(0), u64(2)],
+      [u32(1), u64(3)],
+    ],
+    4,
+    8,
+  );
+  assert.deepEqual(read(reader(spec, { keySize: 4, valueSize: 8 }).read(entries)), { '': 5 });
+});
+
+test('a histogram in a member: buckets, sum, overflow', () => {
+  const { read: readFamily } = reader(arraySpec, {
+    keySize: 8,
+    valueSize: 48,
+    member: () => ({ offset: 8, size: 40 }),
+  });
+  const entries = mapEntries([[u64(1), u64(99, 1, 2, 3, 123_456, 4)]], 8, 48);
+  const family = readFamily(entries);
+  assert.equal(family.type, 'histogram');
+  assert.deepEqual(family.type === 'histogram' && family.bounds, [0.000001, 0.000004, 0.000016]);
+  assert.deepEqual(read(family), { 'container="web"': [[1, 2, 3, 4], 0.000123456] });
+  assert.deepEqual(read(readFamily(entries)), read(family), 'a second read starts from zero');
+});
+
+test('a histogram in a member of a per-CPU map adds its copies, bucket by bucket', () => {
+  const { read: readFamily } = reader(arraySpec, {
+    keySize: 8,
+    valueSize: 40,
+    member: () => ({ offset: 0, size: 40 }),
+  });
+  const entries = mapEntries([[u64(1), u64(1, 2, 3, 4000, 5), u64(10, 20, 30, 1000, 50)]], 8, 40);
+  assert.deepEqual(read(readFamily(entries)), { 'container="web"': [[11, 22, 33, 55], 0.000005] });
+});
+
+test('a histogram in the keys: sum at the last key + 1, overflow above it, missing buckets are zero', () => {
+  const bucket = (container: number, index: number) => Buffer.concat([u64(container), u32(index, 0)]);
+  const entries = mapEntries(
+    [
+      [bucket(1, 0), u64(1)],
+      [bucket(2, 1), u64(7)],
+      [bucket(1, 2), u64(2)],
+      [bucket(1, 3), u64(18_239)],
+      [bucket(1, 4), u64(3)],
+      [bucket(1, 63), u64(1)],
+    ],
+    16,
+    8,
+  );
+  assert.deepEqual(read(reader(keyedSpec, { keySize: 16, valueSize: 8 }).read(entries)), {
+    'container="web"': [[1, 0, 2, 4], 0.018239],
+    'container="client"': [[0, 7, 0, 0], 0],
+  });
+});
+
+test('labels and the bucket lie behind the padding of the parts before, and a bucket has any size', () => {
+  for (const size of [1, 2, 4, 8]) {
+    const spec = `
+metrics:
+  histograms:
+    - name: latency_seconds
+      bucket_type: linear
+      bucket_max: 1
+      labels:
+        - { name: operation, size: 1, padding: 7, decoders: [{ name: uint }] }
+        - { name: container, size: 8, decoders: [{ name: cgroup }] }
+        - { name: bucket, size: ${size}, padding: ${8 - size}, decoders: [{ name: uint }] }
+`;
+    const highestByte = 256n ** BigInt(size - 1);
+    const entries = mapEntries([[u64(7, 2, highestByte), u64(3)]], 24, 8);
+    assert.deepEqual(read(reader(spec, { keySize: 24, valueSize: 8 }).read(entries)), {
+      'operation="7",container="client"': [size === 1 ? [0, 3, 0] : [0, 0, 3], 0],
+    });
+  }
+});
+
+test('a spec that does not fit its map is refused with a reason', () => {
+  const member = () => ({ offset: 0, size: 4 });
+  const table: [
+    spec: string,
+    keySize: number,
+    valueSize: number,
+    layout: Partial<MapLayout>,
+    message: RegExp,
+  ][] = [
+    [
+      counterSpec,
+      12,
+      8,
+      {},
+      /^metric bpf_calls_total: the labels cover 16 bytes, but a key of map "calls_total" has 12/,
+    ],
+    [keyedSpec, 8, 8, {}, /labels cover 16 bytes, but a key .* has 8/],
+    [counterSpec, 16, 24, {}, /a value of map "calls_total" has 24 bytes and must be one u64/],
+    [memberSpec, 16, 24, {}, /the value of map "calls_total" has no member "calls"/],
+    [memberSpec, 16, 24, { member }, /member "calls" of map "calls_total" has 4 bytes and must be one u64/],
+    [memberSpec, 16, 12, { member }, /has 12 bytes and must have a multiple of 8/],
+    [
+      arraySpec,
+      8,
+      8,
+      { member },
+      /has 4 bytes and must be an array of 5 u64 \(buckets, sum, overflow\), 40 bytes/,
+    ],
+  ];
+  for (const [spec, keySize, valueSize, layout, message] of table)
+    assert.throws(() => reader(spec, { keySize, valueSize, ...layout }), { message });
+});
