@@ -1,0 +1,176 @@
+/** One pod through the whole of bpf-sidecar on this machine, from its manifest to its metrics: `npm run demo`. */
+
+import { once } from 'node:events';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { constants, hostname } from 'node:os';
+import { join } from 'node:path';
+import type { V1Pod } from '@kubernetes/client-node';
+import jsonPatch from 'fast-json-patch';
+import { parse } from 'yaml';
+import { containerName, environment, paths } from '../sidecar/contract/pod.ts';
+import { beginLifetime, type Lifetime } from './demo/lifetime.ts';
+import { oneEnds, showLive } from './demo/live.ts';
+import { checkMachine } from './demo/machine.ts';
+import { help, type Options, readOptions, UsageError } from './demo/options.ts';
+import { describePatch } from './demo/patch.ts';
+import { excerpt } from './demo/scrape.ts';
+import { detail, print, step } from './demo/terminal.ts';
+import { askWebhook, executable, startWebhook } from './demo/webhook.ts';
+import { cgroupRoot } from './node/cgroups.ts';
+import { failure } from './node/child.ts';
+import { type RunningPod, startPod } from './node/pod.ts';
+import { createSandbox, type Sandbox } from './node/sandbox.ts';
+
+const sidecarImage = 'bpf-sidecar:dev';
+const images = {
+  [sidecarImage]: { entrypoint: executable },
+  'node:24-slim': { entrypoint: [process.execPath] },
+};
+const manifest = 'examples/pod.yaml';
+const shownFamilies = ['bpf_syscalls_total', 'bpf_network_bytes_total', 'bpf_tcp_connections_opened_total'];
+
+process.exitCode = await main(process.argv.slice(2));
+
+async function main(argv: string[]): Promise<number> {
+  let options: Options | 'help';
+  try {
+    options = readOptions(argv);
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    process.stderr.write(`demo: ${error.message}\n`);
+    return 2;
+  }
+  if (options === 'help') {
+    process.stdout.write(help);
+    return 0;
+  }
+
+  print('bpf-sidecar: the eBPF metrics of one pod, from its manifest to a scrape', 'heading');
+  print();
+  try {
+    await step('Machine', checkMachine, (machine) => machine);
+  } catch (error) {
+    return report(error);
+  }
+
+  const lifetime = beginLifetime();
+  const { signal } = lifetime;
+  let code = 0;
+  try {
+    await demonstrate(options, lifetime);
+  } catch (error) {
+    // After a signal other errors only follow from it.
+    const cause = signal.aborted ? signal.reason : error;
+    code = typeof cause === 'string' ? signalCode(cause) : report(cause);
+  }
+  print();
+  await step('Cleaning up', lifetime.end, () => 'the processes, cgroups and network of the demo are gone');
+  return code;
+}
+
+function report(error: unknown): number {
+  process.stderr.write(`\ndemo: ${(error as Error).message}\n`);
+  return 1;
+}
+
+async function demonstrate(options: Options, { signal, defer }: Lifetime): Promise<void> {
+  const webhook = await step(
+    'Webhook',
+    () => startWebhook(sidecarImage),
+    ({ url }) => `listens on ${url}, with a certificate of its own CA`,
+  );
+  defer(() => webhook.terminate(5));
+  signal.throwIfAborted();
+
+  const submitted = readManifest();
+  const answer = await step(
+    'Admission',
+    () => askWebhook(webhook, submitted, signal),
+    ({ allowed, patch }) =>
+      `${manifest}, over TLS: ${allowed ? 'allowed' : 'refused'}, with a patch of ${patch.length} operations`,
+  );
+  for (const warning of answer.warnings) detail(`! ${warning}`);
+  for (const line of describePatch(answer.patch)) detail(line);
+  const pod = jsonPatch.applyPatch(submitted, answer.patch, true, false).newDocument;
+  const sidecar = pod.spec?.initContainers?.find(({ name }) => name === containerName);
+  if (!sidecar) throw new Error(`the webhook added no sidecar to ${manifest}: ${answer.warnings.join('; ')}`);
+
+  const { name = '', namespace = 'default' } = pod.metadata ?? {};
+  const sandbox = await step(
+    'Sandbox',
+    () => createSandbox({ namespace, pod: name, node: hostname(), network: true }),
+    ({ cgroup, address }) => `address ${address}, cgroup ${cgroup.slice(cgroupRoot().length + 1)}`,
+  );
+  defer(() => sandbox.destroy());
+  signal.throwIfAborted();
+
+  const running = await step(
+    'Pod',
+    () => start(pod, sandbox, signal),
+    ({ containers }) => `started ${containers.map((container) => container.name).join(', then ')}`,
+  );
+  defer(() => running.stop());
+  const port = sidecar.env?.find((variable) => variable.name === environment.port)?.value;
+  const url = `http://${sandbox.address}:${port}`;
+  await step(
+    'Probes',
+    () => assertReady(url, running),
+    () => 'attached to the pod before its first container began',
+  );
+
+  print();
+  const last = await showLive(url + paths.metrics, running, options.seconds, signal);
+  if (options.metricsOut !== undefined) writeFileSync(options.metricsOut, last.text);
+  if (signal.reason !== 'SIGINT') signal.throwIfAborted();
+
+  print();
+  print(`What Prometheus scrapes, from ${url}${paths.metrics}`, 'heading');
+  print();
+  for (const family of shownFamilies) for (const line of excerpt(last.text, family)) print(`  ${line}`);
+  print();
+  if (options.metricsOut !== undefined) print(`  The last scrape is in ${options.metricsOut}.`);
+  if (options.keep && !signal.aborted) {
+    print('  Everything keeps running until Ctrl-C. From another terminal:');
+    print(`    curl ${url}${paths.metrics}`);
+    print(`    curl -H 'Accept: application/openmetrics-text' ${url}${paths.metrics}`);
+    print(`    curl ${url}/`);
+    await Promise.race([once(signal, 'abort'), oneEnds(running)]);
+    if (signal.reason !== 'SIGINT') signal.throwIfAborted();
+  } else {
+    print(
+      `  In a cluster: kubectl port-forward pod/${name} ${port}, then curl http://localhost:${port}${paths.metrics}`,
+    );
+    print('  To look around here: npm run demo -- --keep');
+  }
+}
+
+function readManifest(): V1Pod {
+  return parse(readFileSync(join(import.meta.dirname, '..', manifest), 'utf8'));
+}
+
+/** A signal must not wait for a sidecar that never starts: it ends the pod, and with it the start. */
+async function start(pod: V1Pod, sandbox: Sandbox, signal: AbortSignal): Promise<RunningPod> {
+  const destroy = () => void sandbox.destroy();
+  signal.addEventListener('abort', destroy);
+  try {
+    const hostPaths = { '/var/log/containers': sandbox.containerLogs };
+    return await startPod(pod, sandbox, { images, hostPaths });
+  } finally {
+    signal.removeEventListener('abort', destroy);
+  }
+}
+
+/** The sidecar lets a pod start although a probe of it failed; here that is an error. */
+async function assertReady(url: string, pod: RunningPod): Promise<void> {
+  const response = await fetch(url + paths.ready);
+  if (response.ok) return;
+  const words = (await response.text()).trim();
+  throw new Error(
+    `the sidecar runs and is not ready: ${words}\n${failure(containerName, pod.containers[0]!)}`,
+  );
+}
+
+/** By custom 128 and the signal's number. */
+function signalCode(signal: string): number {
+  return 128 + constants.signals[signal as NodeJS.Signals];
+}
