@@ -1,0 +1,99 @@
+import assert from 'node:assert/strict';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { test } from 'node:test';
+import jsonpatch from 'fast-json-patch';
+import { parse, stringify } from 'yaml';
+import { decide } from '../../../webhook/admission/decide.ts';
+import { buildPatch } from '../../../webhook/admission/patch.ts';
+import { askingPod, config, fixtures, podNames, type Raw, readPod } from '../fixtures.ts';
+
+/** UPDATE_GOLDEN=1 rewrites test/fixtures/webhook/injected/ with what the code does now. */
+const updateGolden = process.env.UPDATE_GOLDEN === '1';
+
+/** Applies the patch with a library that checks every operation; a skipped pod stays as it is. */
+function admitted(pod: Raw): Raw {
+  const decision = decide(pod, config);
+  if (!decision.inject) return pod;
+  const patch = buildPatch(decision.pod, decision.sidecar, config.version);
+  return jsonpatch.applyPatch(structuredClone(pod), structuredClone(patch), true).newDocument;
+}
+
+/** Takes away what the design says is ours, and a list or map that was only made for it. */
+function withoutOurs(pod: Raw, original: Raw): Raw {
+  const { metadata, spec } = structuredClone(pod);
+  delete metadata.annotations?.['bpf.sh/status'];
+  delete metadata.labels?.['bpf.sh/injected'];
+  spec.initContainers = spec.initContainers?.filter(({ name }: Raw) => name !== 'bpf-sidecar');
+  spec.volumes = spec.volumes?.filter(({ name }: Raw) => !name.startsWith('bpf-sidecar-'));
+  if (!original.metadata.labels) delete metadata.labels;
+  if (!original.spec.initContainers) delete spec.initContainers;
+  if (!original.spec.volumes) delete spec.volumes;
+  return { ...pod, metadata, spec };
+}
+
+for (const name of podNames) {
+  test(`pod ${name} is admitted as its golden file says`, () => {
+    const golden = new URL(`injected/${name}.yaml`, fixtures);
+    const pod = admitted(readPod(name));
+    if (updateGolden) writeFileSync(golden, stringify(pod, { lineWidth: 0 }));
+    assert.deepEqual(pod, parse(readFileSync(golden, 'utf8')));
+  });
+
+  test(`pod ${name} keeps every field that is not the sidecar's, in its order`, () => {
+    const original = readPod(name);
+    const rest = withoutOurs(admitted(original), original);
+    assert.equal(JSON.stringify(rest), JSON.stringify(original));
+  });
+
+  test(`pod ${name} does not change when it is admitted twice`, () => {
+    const once = admitted(readPod(name));
+    assert.deepEqual(admitted(once), once);
+  });
+}
+
+test('lists and maps that are null, as the API server may send them, are made', () => {
+  const pod = askingPod({}, { initContainers: null, volumes: null });
+  pod.metadata.labels = null;
+  const { metadata, spec } = admitted(pod);
+  assert.deepEqual(metadata.labels, { 'bpf.sh/injected': 'true' });
+  assert.deepEqual(
+    spec.initContainers.map(({ name }: Raw) => name),
+    ['bpf-sidecar'],
+  );
+  assert.equal(spec.volumes.length, 3);
+});
+
+test('the sidecar starts before the init containers of the pod', () => {
+  const { initContainers } = admitted(readPod('init-containers')).spec;
+  assert.deepEqual(
+    initContainers.map(({ name }: Raw) => name),
+    ['bpf-sidecar', 'proxy', 'migrate'],
+  );
+  assert.equal(initContainers[0].restartPolicy, 'Always');
+});
+
+test('no annotation decides what is run or with which privilege', () => {
+  const [plain] = admitted(askingPod()).spec.initContainers;
+  const [tuned] = admitted(readPod('all-settings')).spec.initContainers;
+  const { env: _, ports: __, resources: ___, ...plainRest } = plain;
+  const { env: ____, ports: _____, resources: ______, ...tunedRest } = tuned;
+  assert.deepEqual(tunedRest, plainRest);
+});
+
+test('a pod of QoS class Guaranteed gets a sidecar whose requests equal its limits', () => {
+  const [{ resources }] = admitted(readPod('guaranteed')).spec.initContainers;
+  assert.deepEqual(resources, {
+    requests: { cpu: '200m', memory: '96Mi' },
+    limits: { cpu: '200m', memory: '96Mi' },
+  });
+});
+
+test('the status annotation says what was injected', () => {
+  const { metadata } = admitted(readPod('job'));
+  assert.deepEqual(JSON.parse(metadata.annotations['bpf.sh/status']), {
+    version: '0.0.0-test',
+    container: 'bpf-sidecar',
+    volumes: ['bpf-sidecar-podinfo', 'bpf-sidecar-cgroup', 'bpf-sidecar-containers'],
+    probes: ['syscalls'],
+  });
+});

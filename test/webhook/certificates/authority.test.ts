@@ -1,0 +1,83 @@
+import assert from 'node:assert/strict';
+import { X509Certificate } from 'node:crypto';
+import { once } from 'node:events';
+import { test } from 'node:test';
+import { connect, createServer, type TLSSocket } from 'node:tls';
+import forge from 'node-forge';
+import { createAuthority, leafLifetime } from '../../../webhook/certificates/authority.ts';
+import { renewCertificate } from '../../../webhook/certificates/renewal.ts';
+
+const authority = await createAuthority();
+const names = ['bpf-sidecar.kube-system.svc', 'localhost', '127.0.0.1', '::1'];
+const credentials = await authority.issue(names);
+
+test('the CA is constrained to signing certificates', () => {
+  const ca = new X509Certificate(authority.certificate);
+  assert.ok(ca.ca);
+  assert.ok(ca.verify(ca.publicKey));
+  const parsed = forge.pki.certificateFromPem(authority.certificate);
+  assert.partialDeepStrictEqual(parsed.getExtension('basicConstraints'), {
+    critical: true,
+    pathLenConstraint: 0,
+  });
+  assert.partialDeepStrictEqual(parsed.getExtension('keyUsage'), {
+    critical: true,
+    keyCertSign: true,
+    keyEncipherment: false,
+    digitalSignature: false,
+  });
+});
+
+test('a leaf is signed by the CA for exactly the names asked for', () => {
+  const ca = new X509Certificate(authority.certificate);
+  const leaf = new X509Certificate(credentials.cert);
+  assert.ok(leaf.checkIssued(ca));
+  assert.ok(leaf.verify(ca.publicKey));
+  assert.equal(leaf.ca, false);
+  assert.deepEqual(leaf.keyUsage, ['1.3.6.1.5.5.7.3.1'], 'TLS server authentication and nothing else');
+  assert.ok(leaf.checkHost('bpf-sidecar.kube-system.svc'));
+  assert.ok(leaf.checkIP('127.0.0.1'));
+  assert.ok(leaf.checkIP('::1'));
+  assert.equal(leaf.checkHost('other.kube-system.svc'), undefined);
+  const life = Date.parse(leaf.validTo) - Date.now();
+  assert.ok(life > 0 && life <= leafLifetime);
+});
+
+test('authorities and leaves of several replicas can be told apart', async () => {
+  const other = await createAuthority();
+  const subjects = [authority, other].map(({ certificate }) => new X509Certificate(certificate).subject);
+  assert.notEqual(subjects[0], subjects[1]);
+  const again = await authority.issue(names);
+  const serials = [credentials, again].map(({ cert }) => new X509Certificate(cert).serialNumber);
+  assert.notEqual(serials[0], serials[1]);
+});
+
+test('renewal gives new connections a new certificate and keeps the open ones', async (t) => {
+  t.mock.timers.enable({ apis: ['setInterval'] });
+  const server = createServer(credentials, (socket) => socket.pipe(socket)).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as { port: number };
+  const dial = async (): Promise<TLSSocket> => {
+    const socket = connect({ host: '127.0.0.1', port, ca: authority.certificate });
+    await once(socket, 'secureConnect');
+    return socket;
+  };
+
+  const early = await dial();
+  let stop = () => {};
+  const renewed = new Promise<void>((resolve) => {
+    stop = renewCertificate(server, () => authority.issue(names), resolve);
+  });
+  t.mock.timers.tick(leafLifetime - 60_000);
+  await renewed;
+  const late = await dial();
+  assert.notEqual(early.getPeerCertificate().serialNumber, late.getPeerCertificate().serialNumber);
+
+  early.write('still here');
+  const [echo] = await once(early, 'data');
+  assert.equal(`${echo}`, 'still here');
+  stop();
+  early.destroy();
+  late.destroy();
+  server.close();
+});

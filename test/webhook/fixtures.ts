@@ -1,0 +1,56 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { parse } from 'yaml';
+import { injectionConfig } from '../../webhook/config.ts';
+
+export const fixtures = new URL('../fixtures/webhook/', import.meta.url);
+
+/** A fixed version, so that a release does not rewrite the golden files. */
+export const config = { ...injectionConfig('example.com/bpf-sidecar:test'), version: '0.0.0-test' };
+
+// biome-ignore lint/suspicious/noExplicitAny: tests reach into raw JSON of any shape
+export type Raw = any;
+
+export const podNames: readonly string[] = readdirSync(new URL('pods/', fixtures)).map((file) =>
+  file.replace(/\.yaml$/, ''),
+);
+
+/** A fresh copy of test/fixtures/webhook/pods/<name>.yaml. */
+export function readPod(name: string): Raw {
+  return parse(readFileSync(new URL(`pods/${name}.yaml`, fixtures), 'utf8'));
+}
+
+/** A small pod that asks for a sidecar, with further `bpf.sh/` annotations and fields of its spec. */
+export function askingPod(annotations: Record<string, unknown> = {}, spec: object = {}): Raw {
+  const prefixed = Object.entries(annotations).map(([name, value]) => [`bpf.sh/${name}`, value]);
+  return {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name: 'web', annotations: { 'bpf.sh/inject': 'true', ...Object.fromEntries(prefixed) } },
+    spec: { containers: [{ name: 'web', image: 'nginx:1.27' }], ...spec },
+  };
+}
+
+/** What the API server posts for the creation of `pod`. */
+export function reviewOf(pod: unknown, uid = '705ab4f5-6393-11e8-b7cc-42010a800002'): Raw {
+  return {
+    apiVersion: 'admission.k8s.io/v1',
+    kind: 'AdmissionReview',
+    request: {
+      uid,
+      kind: { group: '', version: 'v1', kind: 'Pod' },
+      resource: { group: '', version: 'v1', resource: 'pods' },
+      requestKind: { group: '', version: 'v1', kind: 'Pod' },
+      requestResource: { group: '', version: 'v1', resource: 'pods' },
+      namespace: 'shop',
+      operation: 'CREATE',
+      userInfo: {
+        username: 'system:serviceaccount:kube-system:replicaset-controller',
+        groups: ['system:serviceaccounts', 'system:authenticated'],
+      },
+      object: pod,
+      oldObject: null,
+      dryRun: false,
+      options: { kind: 'CreateOptions', apiVersion: 'meta.k8s.io/v1' },
+    },
+  };
+}

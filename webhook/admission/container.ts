@@ -1,0 +1,81 @@
+import type { V1Container, V1EnvVar, V1Probe, V1ResourceRequirements } from '@kubernetes/client-node';
+import type { AddOperation } from 'fast-json-patch';
+import { containerName, environment, mountPaths, paths } from '../../sidecar/contract/pod.ts';
+import type { InjectionConfig } from '../config.ts';
+import type { Pod } from './pod.ts';
+import { volumeNames } from './volumes.ts';
+
+const portName = 'bpf-metrics';
+
+/**
+ * The sidecar's container. What the API server would fill in is spelled out, so that a container that went
+ * through it is still equal to what is built here.
+ */
+export function buildContainer(
+  pod: Pod,
+  port: number,
+  resources: V1ResourceRequirements,
+  config: InjectionConfig,
+): V1Container {
+  return {
+    name: containerName,
+    image: config.image,
+    imagePullPolicy: config.imagePullPolicy,
+    args: ['run'],
+    // A native sidecar: starts before the application, ends after it, and does not keep a Job from completing.
+    restartPolicy: 'Always',
+    env: [
+      fromField(environment.namespace, 'metadata.namespace'),
+      fromField(environment.pod, 'metadata.name'),
+      fromField(environment.uid, 'metadata.uid'),
+      fromField(environment.node, 'spec.nodeName'),
+      { name: environment.port, value: String(port) },
+    ],
+    ports: [
+      {
+        name: portName,
+        containerPort: port,
+        ...(pod.spec.hostNetwork && { hostPort: port }),
+        protocol: 'TCP',
+      },
+    ],
+    startupProbe: probe(paths.settled, { periodSeconds: 1, timeoutSeconds: 1, failureThreshold: 60 }),
+    // No readinessProbe: a sidecar that is not ready would take the application out of its Service.
+    livenessProbe: probe(paths.health, { periodSeconds: 10, timeoutSeconds: 5, failureThreshold: 3 }),
+    securityContext: {
+      privileged: true,
+      runAsUser: 0,
+      runAsGroup: 0,
+      runAsNonRoot: false,
+      readOnlyRootFilesystem: true,
+      // A profile of the pod would be inherited: a runtime may apply AppArmor's even to privileged containers.
+      seccompProfile: { type: 'Unconfined' },
+      appArmorProfile: { type: 'Unconfined' },
+    },
+    resources,
+    terminationMessagePath: '/dev/termination-log',
+    terminationMessagePolicy: 'FallbackToLogsOnError',
+    // Without mountPropagation: nothing is mounted below these later, and HostToContainer fails on hosts whose
+    // mounts are private.
+    volumeMounts: [
+      { name: volumeNames.podInfo, mountPath: mountPaths.podInfo, readOnly: true },
+      { name: volumeNames.cgroup, mountPath: mountPaths.cgroup, readOnly: true },
+      { name: volumeNames.containerLogs, mountPath: mountPaths.containerLogs, readOnly: true },
+    ],
+  };
+}
+
+/** First in the list, so that the init containers are observed too. */
+export function addContainer(pod: Pod, container: V1Container): AddOperation<unknown>[] {
+  return pod.spec.initContainers
+    ? [{ op: 'add', path: '/spec/initContainers/0', value: container }]
+    : [{ op: 'add', path: '/spec/initContainers', value: [container] }];
+}
+
+function fromField(name: string, fieldPath: string): V1EnvVar {
+  return { name, valueFrom: { fieldRef: { apiVersion: 'v1', fieldPath } } };
+}
+
+function probe(path: string, timing: V1Probe): V1Probe {
+  return { httpGet: { path, port: portName, scheme: 'HTTP' }, ...timing, successThreshold: 1 };
+}

@@ -1,0 +1,73 @@
+import {
+  annotationPrefix,
+  describeProblem,
+  injectAnnotation,
+  type Problem,
+  readAnnotations,
+} from '../../sidecar/contract/annotations.ts';
+import type { InjectionConfig } from '../config.ts';
+import { buildContainer } from './container.ts';
+import { obstacles } from './obstacles.ts';
+import { ownership } from './ownership.ts';
+import { annotationsOf, type Pod, podProblem } from './pod.ts';
+import { type Skip, skip } from './reasons.ts';
+import { sidecarResources } from './resources.ts';
+import type { Sidecar } from './sidecar.ts';
+import { buildVolumes } from './volumes.ts';
+
+export type Decision = { inject: true; pod: Pod; sidecar: Sidecar } | Skip;
+
+/** More would flood the client that reads the warnings. */
+const maxProblems = 8;
+
+/**
+ * Decides whether `pod` (a pod, or the pod template of a workload, as raw JSON) gets a sidecar and which one,
+ * or names the reason why not. Pure.
+ */
+export function decide(pod: unknown, config: InjectionConfig): Decision {
+  const { strings, problems: notStrings } = ourAnnotations(pod);
+  const inject = strings[injectAnnotation];
+  if (inject === 'false') return skip('disabled', `annotation ${injectAnnotation} is "false"`);
+
+  const { settings, problems } = readAnnotations(strings);
+  const invalid = [...notStrings, ...problems];
+  if (invalid.length > 0)
+    return skip('invalid-annotation', ...invalid.slice(0, maxProblems).map(describeProblem));
+  if (inject === undefined) return skip('not-requested', `there is no annotation ${injectAnnotation}`);
+
+  const malformed = podProblem(pod);
+  if (malformed !== undefined) return skip('malformed-pod', malformed);
+  const sound = pod as Pod;
+
+  for (const [reason, find] of obstacles) {
+    const message = find(sound, settings);
+    if (message !== undefined) return skip(reason, message);
+  }
+
+  const accepted = sidecarResources(sound, settings.resources, config);
+  if ('problem' in accepted) return skip('invalid-annotation', describeProblem(accepted.problem));
+
+  const sidecar: Sidecar = {
+    container: buildContainer(sound, settings.metricsPort, accepted.resources, config),
+    volumes: buildVolumes(),
+    probes: settings.probes,
+  };
+  const owner = ownership(sound, sidecar);
+  if (owner === 'ours') return skip('already-injected', 'the sidecar is there');
+  if (owner !== 'free') return skip('name-taken', owner.taken);
+  return { inject: true, pod: sound, sidecar };
+}
+
+const unquoted = 'must be a string; put the value in quotes';
+
+/** Manifests on disk may hold a bare `true` or `9387`, which the API server would refuse less helpfully. */
+function ourAnnotations(pod: unknown): { strings: Record<string, string>; problems: Problem[] } {
+  const strings: Record<string, string> = {};
+  const problems: Problem[] = [];
+  for (const [annotation, value] of Object.entries(annotationsOf(pod))) {
+    if (!annotation.startsWith(annotationPrefix)) continue;
+    if (typeof value === 'string') strings[annotation] = value;
+    else problems.push({ annotation, value: JSON.stringify(value), reason: unquoted });
+  }
+  return { strings, problems };
+}

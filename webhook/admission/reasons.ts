@@ -1,0 +1,38 @@
+interface Reason {
+  /** What the reason means, for `--help` and the docs. */
+  meaning: string;
+  /** Whether somebody should act: then the API server's client gets a warning. */
+  warn: boolean;
+}
+
+/** Why a pod is admitted without a sidecar. Log, metric label, warning and CLI use these names and no others. */
+export const skipReasons = {
+  'not-requested': { meaning: 'no annotation asks for a sidecar', warn: false },
+  disabled: { meaning: 'the annotation bpf.sh/inject is "false"', warn: false },
+  'already-injected': { meaning: 'the sidecar is there', warn: false },
+  'invalid-annotation': { meaning: 'a bpf.sh/ annotation is unknown or malformed', warn: true },
+  'programs-not-allowed': { meaning: "the pod asks for a user's own programs, which are off", warn: true },
+  'port-conflict': { meaning: "a container uses the sidecar's port", warn: true },
+  'name-taken': { meaning: "a container or volume has one of the sidecar's names", warn: true },
+  windows: { meaning: 'the pod runs on Windows', warn: true },
+  'user-namespace': { meaning: 'the pod has a user namespace, in which eBPF is not permitted', warn: true },
+  'mirror-pod': { meaning: 'the pod mirrors a static pod, which the kubelet runs from a file', warn: true },
+  'malformed-pod': { meaning: 'the pod does not have the shape of a pod', warn: true },
+  'not-a-pod': { meaning: 'the object is no pod and has no pod template', warn: true },
+  'unsupported-operation': { meaning: 'the request is not the creation of a pod', warn: true },
+  'unsupported-version': { meaning: 'the AdmissionReview is not of admission.k8s.io/v1', warn: true },
+} as const satisfies Record<string, Reason>;
+
+export type SkipReason = keyof typeof skipReasons;
+
+/** A pod left as it is; each message is one sentence without a full stop. */
+export interface Skip {
+  inject: false;
+  reason: SkipReason;
+  messages: string[];
+}
+
+/** Messages are cut at 400 characters: they quote a pod that the API server has not validated yet. */
+export function skip(reason: SkipReason, ...messages: string[]): Skip {
+  return { inject: false, reason, messages: messages.map((message) => message.slice(0, 400)) };
+}

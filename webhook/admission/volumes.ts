@@ -1,0 +1,35 @@
+import type { V1Volume } from '@kubernetes/client-node';
+import type { AddOperation } from 'fast-json-patch';
+import type { Pod } from './pod.ts';
+
+export const volumeNames = {
+  podInfo: 'bpf-sidecar-podinfo',
+  cgroup: 'bpf-sidecar-cgroup',
+  containerLogs: 'bpf-sidecar-containers',
+} as const;
+
+/** The sidecar's volumes, with the API server's defaults spelled out as in `buildContainer`. */
+export function buildVolumes(): V1Volume[] {
+  return [
+    {
+      name: volumeNames.podInfo,
+      downwardAPI: { items: [podInfo('annotations'), podInfo('labels')], defaultMode: 0o644 },
+    },
+    { name: volumeNames.cgroup, hostPath: { path: '/sys/fs/cgroup', type: 'Directory' } },
+    {
+      name: volumeNames.containerLogs,
+      // The kubelet makes it when it starts; were it missing, the application would still have to start.
+      hostPath: { path: '/var/log/containers', type: 'DirectoryOrCreate' },
+    },
+  ];
+}
+
+export function addVolumes(pod: Pod, volumes: V1Volume[]): AddOperation<unknown>[] {
+  return pod.spec.volumes
+    ? volumes.map((volume) => ({ op: 'add', path: '/spec/volumes/-', value: volume }))
+    : [{ op: 'add', path: '/spec/volumes', value: volumes }];
+}
+
+function podInfo(field: 'annotations' | 'labels') {
+  return { path: field, fieldRef: { apiVersion: 'v1', fieldPath: `metadata.${field}` } };
+}

@@ -1,0 +1,39 @@
+import manifest from '../package.json' with { type: 'json' };
+
+export const version = manifest.version;
+
+/** CPU and memory as Kubernetes quantities. */
+interface Quantities {
+  cpu?: string;
+  memory?: string;
+}
+
+/** What the administrator decides about every sidecar; no annotation can change `image` or `imagePullPolicy`. */
+export interface InjectionConfig {
+  /** Written to the status annotation. */
+  version: string;
+  image: string;
+  imagePullPolicy: 'Always' | 'IfNotPresent' | 'Never';
+  resources: {
+    requests: Quantities;
+    limits: Quantities;
+    /** Requests and limits of the sidecar in a pod of QoS class Guaranteed, where the two must be equal. */
+    guaranteed: Required<Quantities>;
+  };
+}
+
+export const defaultImage = `bpf-sidecar:${version}`;
+
+export function injectionConfig(image: string): InjectionConfig {
+  return {
+    version,
+    image,
+    imagePullPolicy: 'IfNotPresent',
+    resources: {
+      requests: { cpu: '20m', memory: '64Mi' },
+      limits: { memory: '128Mi' },
+      // A limit of 20m would stretch the sidecar's start, which the application waits for, to many seconds.
+      guaranteed: { cpu: '200m', memory: '128Mi' },
+    },
+  };
+}

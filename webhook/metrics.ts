@@ -1,0 +1,27 @@
+import { Counter, Histogram, Registry } from 'prom-client';
+
+export interface Metrics {
+  registry: Registry;
+  admissions: Counter<'result' | 'reason'>;
+  duration: Histogram;
+}
+
+/** The webhook's metrics about itself. */
+export function createMetrics(): Metrics {
+  const registry = new Registry();
+  return {
+    registry,
+    admissions: new Counter({
+      name: 'bpf_webhook_admissions_total',
+      help: 'Admission requests by result (injected, skipped, error) and by the reason for a skip or an error.',
+      labelNames: ['result', 'reason'],
+      registers: [registry],
+    }),
+    duration: new Histogram({
+      name: 'bpf_webhook_admission_duration_seconds',
+      help: 'Time from the head of an admission request to the end of its answer.',
+      buckets: [0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 1, 5],
+      registers: [registry],
+    }),
+  };
+}
