@@ -41,4 +41,7 @@ async function main([name = '', ...argv]: string[]): Promise<number> {
 // A reader that has seen enough, such as head, is no reason for a stack trace.
 process.stdout.on('error', () => process.exit(1));
 
-process.exitCode = await main(process.argv.slice(2));
+// Not awaited at the top level, which the bundle's module format does not have.
+main(process.argv.slice(2)).then((code) => {
+  process.exitCode = code;
+});

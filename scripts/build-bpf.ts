@@ -1,9 +1,11 @@
 /**
- * Compiles bpf/ into build/bpf/<arch>/ for both architectures and puts the metric specs beside the objects.
+ * Compiles bpf/ into build/bpf/<arch>/ for both architectures and puts the metric specs, as JSON, beside the
+ * objects.
  * Only what is older than its sources is built.
  */
-import { copyFileSync, existsSync, mkdirSync, readdirSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
+import { parseYaml } from '../sidecar/contract/metric-spec-yaml.ts';
 import { type Arch, architectures, compileObject, sourceDirectory } from './bpf/compile.ts';
 
 const buildDirectory = join(import.meta.dirname, '../build/bpf');
@@ -17,6 +19,12 @@ async function build(file: string, arch: Arch): Promise<boolean> {
   mkdirSync(dirname(object), { recursive: true });
   await compileObject(source, object, arch);
   return true;
+}
+
+function writeSpec(file: string): void {
+  const name = basename(file, '.yaml');
+  const json = JSON.stringify(parseYaml(readFileSync(file, 'utf8'), basename(file)));
+  for (const arch of architectures) writeFileSync(join(buildDirectory, arch, `${name}.json`), json);
 }
 
 function filesIn(folder: string, ending: string): string[] {
@@ -34,8 +42,7 @@ const programs = ['', 'dispatchers', 'pod'].flatMap((folder) =>
 );
 try {
   const built = await Promise.all(architectures.flatMap((arch) => programs.map((file) => build(file, arch))));
-  for (const arch of architectures)
-    for (const spec of filesIn('', '.yaml')) copyFileSync(spec, join(buildDirectory, arch, basename(spec)));
+  for (const spec of filesIn('', '.yaml')) writeSpec(spec);
   const count = built.filter(Boolean).length;
   if (count > 0) console.log(`compiled ${count} eBPF objects into build/bpf`);
 } catch (error) {

@@ -14,7 +14,7 @@ export function readObject(name: string): Buffer {
   return readFileSync(join(objectDirectory, `${name}.bpf.o`));
 }
 
-/** The metric spec of a built-in probe, as YAML. */
-export function readSpec(name: string): string {
-  return readFileSync(join(objectDirectory, `${name}.yaml`), 'utf8');
+/** The metric spec of a built-in probe, which the build has turned from YAML into JSON. */
+export function readSpec(name: string): unknown {
+  return JSON.parse(readFileSync(join(objectDirectory, `${name}.json`), 'utf8'));
 }

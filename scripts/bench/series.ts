@@ -1,4 +1,5 @@
-import { type Metric, parseMetricSpec } from '../../sidecar/contract/metric-spec.ts';
+import type { Metric } from '../../sidecar/contract/metric-spec.ts';
+import { parseMetricSpec } from '../../sidecar/contract/metric-spec-yaml.ts';
 import { openMetricsFormat } from '../../sidecar/exposition/openmetrics.ts';
 import { textFormat } from '../../sidecar/exposition/text.ts';
 import type { MapEntries } from '../../sidecar/series/entries.ts';
@@ -68,8 +69,8 @@ function benchMetric(
   return [
     row('first read', () => create().read(entries)),
     row('read', () => reader.read(entries)),
-    row('text', () => flat(textFormat.render([family], constantLabels))),
-    row('OpenMetrics', () => flat(openMetricsFormat.render([family], constantLabels))),
+    row('text', () => textFormat.render([family], constantLabels)),
+    row('OpenMetrics', () => openMetricsFormat.render([family], constantLabels)),
   ];
 }
 
@@ -83,11 +84,6 @@ function syntheticEntries(valueSize: number): MapEntries {
       values.writeBigUInt64LE(BigInt(index * 1_000_003 + offset), index * valueSize + offset);
   }
   return { count: seriesCount, keys, values, keySize, valueSize, copies: 1 };
-}
-
-/** V8 concatenates lazily; writing to a socket needs the bytes. */
-function flat(text: string): void {
-  Buffer.from(text);
 }
 
 /** Milliseconds. */

@@ -1,4 +1,3 @@
-import { parse } from 'yaml';
 import { type Buckets, bucketFields, parseBuckets } from './bucket-spec.ts';
 import { anyMapping, fail, list, mapping, shaped, text } from './checks.ts';
 import { type KeyPart, type LabelSpec, parseLabel } from './label-spec.ts';
@@ -42,8 +41,6 @@ export interface HistogramMetric extends MetricHead {
 }
 
 const limits = {
-  specBytes: 256 * 1024,
-  aliases: 1000,
   metrics: [1, 100],
   labels: [0, 16],
   helpLength: 1000,
@@ -56,14 +53,13 @@ const metricShape = /^[a-zA-Z_][a-zA-Z0-9_]{0,199}$/;
 const identifierShape = /^[a-zA-Z_][a-zA-Z0-9_]{0,127}$/;
 
 const headFields = ['name', 'help', 'map', 'value', 'labels'];
+
 /**
- * Reads a metric spec. `source` names it in messages, e.g. the file. Throws an Error of one sentence: where
- * the fault is, what is wrong and what is allowed.
+ * Reads a metric spec from what YAML or JSON gave. `source` names it in messages, e.g. the file. Throws an
+ * Error of one sentence: where the fault is, what is wrong and what is allowed.
  */
-export function parseMetricSpec(yaml: string, source: string): MetricSpec {
-  if (Buffer.byteLength(yaml) > limits.specBytes)
-    fail(source, `is larger than ${limits.specBytes} bytes, the most a metric spec may have`);
-  const root = anyMapping(parseYaml(yaml, source), source);
+export function readMetricSpec(value: unknown, source: string): MetricSpec {
+  const root = anyMapping(value, source);
   const extensions = Object.keys(root).filter((key) => key.startsWith('x-'));
   mapping(root, source, ['metrics', ...extensions]);
 
@@ -81,15 +77,6 @@ export function parseMetricSpec(yaml: string, source: string): MetricSpec {
   if (metrics.length === 0) fail(at, 'must have at least one metric in counters, gauges or histograms');
   refuseClashes(metrics, at);
   return { metrics };
-}
-
-function parseYaml(yaml: string, source: string): unknown {
-  try {
-    return parse(yaml, { merge: true, logLevel: 'error', maxAliasCount: limits.aliases });
-  } catch (error) {
-    const [summary] = String((error as Error).message).split('\n');
-    return fail(source, `is not valid YAML: ${summary?.replace(/:$/, '')}`);
-  }
 }
 
 function scalarMetric(type: ScalarMetric['type'], value: unknown, at: string): ScalarMetric {

@@ -1,20 +1,24 @@
 import type { Family } from '../series/family.ts';
 import type { Format } from './format.ts';
-import { renderNumber, renderSamples } from './samples.ts';
+import { createPage } from './page.ts';
+import { isEmpty, renderNumber, writeSamples } from './samples.ts';
 
-/** OpenMetrics 1.0. */
+/** OpenMetrics 1.0. A family without series is left out. */
 export const openMetricsFormat: Format = {
   contentType: 'application/openmetrics-text; version=1.0.0; charset=utf-8',
-  render: (families, constantLabels) =>
-    `${Array.from(families, (family) => renderFamily(family, constantLabels)).join('')}# EOF\n`,
+  render(families, constantLabels) {
+    const page = createPage();
+    for (const family of families) {
+      if (isEmpty(family)) continue;
+      const { name, type } = head(family);
+      const { help } = family;
+      page.write(`# TYPE ${name} ${type}\n${help && `# HELP ${name} ${escapeHelp(help)}\n`}`);
+      writeSamples(page, family, constantLabels, renderBound);
+    }
+    page.write('# EOF\n');
+    return page.toBuffer();
+  },
 };
-
-function renderFamily(family: Family, constantLabels: string): string {
-  const samples = renderSamples(family, constantLabels, renderBound);
-  if (samples === '') return '';
-  const { name, type } = head(family);
-  return `# TYPE ${name} ${type}\n${family.help && `# HELP ${name} ${escapeHelp(family.help)}\n`}${samples}`;
-}
 
 /**
  * A counter's family goes by the name without `_total`, its samples by the name with it. A counter that is

@@ -47,7 +47,7 @@ function histogramFamily({ name, help, values }: OwnMetric): HistogramFamily {
     current.counts.push(value - current.counted);
     current.counted = value;
   }
-  return { name, help, type: 'histogram', bounds: [...bounds], series: series.values() };
+  return { name, help, type: 'histogram', bounds: [...bounds], series: [...series.values()] };
 }
 
 function render(labels: OwnValue['labels']): string {

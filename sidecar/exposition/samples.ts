@@ -1,45 +1,52 @@
 import type { Family, HistogramFamily, ScalarFamily } from '../series/family.ts';
+import type { Page } from './page.ts';
 
 /**
- * The sample lines of a family, which are the same in both exposition formats but for how a bucket's bound is
- * written. Empty when the family has no series.
+ * Writes the sample lines of a family, which are the same in both exposition formats but for how a bucket's
+ * bound is written.
  */
-export function renderSamples(
+export function writeSamples(
+  page: Page,
   family: Family,
   constantLabels: string,
   renderBound: (bound: number) => string,
-): string {
-  return family.type === 'histogram'
-    ? renderHistogram(family, constantLabels, renderBound)
-    : renderScalar(family, constantLabels);
+): void {
+  if (family.type === 'histogram') writeHistogram(page, family, constantLabels, renderBound);
+  else writeScalars(page, family, constantLabels);
 }
 
-function renderScalar({ name, series }: ScalarFamily, constantLabels: string): string {
-  let lines = '';
+/**
+ * A family whose map is empty says nothing: HELP and TYPE alone are a family without metrics, which the
+ * formats do not provide for and parsers treat differently.
+ */
+export function isEmpty({ series }: Family): boolean {
+  for (const _ of series) return false;
+  return true;
+}
+
+function writeScalars(page: Page, { name, series }: ScalarFamily, constantLabels: string): void {
   for (const { labels, value } of series)
-    lines += `${name}${braces(joinLabels(constantLabels, labels))} ${renderNumber(value)}\n`;
-  return lines;
+    page.write(`${name}${braces(joinLabels(constantLabels, labels))} ${renderNumber(value)}\n`);
 }
 
-function renderHistogram(
+function writeHistogram(
+  page: Page,
   { name, bounds, series }: HistogramFamily,
   constantLabels: string,
   renderBound: (bound: number) => string,
-): string {
+): void {
   const buckets = [...bounds.map(renderBound), '+Inf'].map((bound) => `le="${bound}"} `);
-  let lines = '';
   for (const { labels, counts, sum } of series) {
     const joined = joinLabels(constantLabels, labels);
     const bucket = `${name}_bucket{${joined}${joined && ','}`;
     let count = 0;
-    buckets.forEach((le, index) => {
+    for (let index = 0; index < buckets.length; index++) {
       count += counts[index] ?? 0;
-      lines += `${bucket}${le}${count}\n`;
-    });
-    lines += `${name}_sum${braces(joined)} ${renderNumber(sum)}\n`;
-    lines += `${name}_count${braces(joined)} ${count}\n`;
+      page.write(`${bucket}${buckets[index]}${count}\n`);
+    }
+    page.write(`${name}_sum${braces(joined)} ${renderNumber(sum)}\n`);
+    page.write(`${name}_count${braces(joined)} ${count}\n`);
   }
-  return lines;
 }
 
 function joinLabels(constant: string, own: string): string {

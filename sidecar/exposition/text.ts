@@ -1,25 +1,22 @@
-import type { Family } from '../series/family.ts';
 import type { Format } from './format.ts';
-import { renderNumber, renderSamples } from './samples.ts';
+import { createPage } from './page.ts';
+import { isEmpty, renderNumber, writeSamples } from './samples.ts';
 
-/** The text format of Prometheus, version 0.0.4. */
+/** The text format of Prometheus, version 0.0.4. A family without series is left out. */
 export const textFormat: Format = {
   contentType: 'text/plain; version=0.0.4; charset=utf-8',
-  render: (families, constantLabels) =>
-    Array.from(families, (family) => renderFamily(family, constantLabels)).join(''),
+  render(families, constantLabels) {
+    const page = createPage();
+    for (const family of families) {
+      if (isEmpty(family)) continue;
+      const { name, help } = family;
+      const type = family.type === 'unknown' ? 'untyped' : family.type;
+      page.write(`${help && `# HELP ${name} ${escapeHelp(help)}\n`}# TYPE ${name} ${type}\n`);
+      writeSamples(page, family, constantLabels, renderNumber);
+    }
+    return page.toBuffer();
+  },
 };
-
-/**
- * A family whose map is empty says nothing: HELP and TYPE alone are a family without metrics, which the
- * format does not provide for and parsers treat differently.
- */
-function renderFamily(family: Family, constantLabels: string): string {
-  const samples = renderSamples(family, constantLabels, renderNumber);
-  if (samples === '') return '';
-  const { name, help } = family;
-  const type = family.type === 'unknown' ? 'untyped' : family.type;
-  return `${help && `# HELP ${name} ${escapeHelp(help)}\n`}# TYPE ${name} ${type}\n${samples}`;
-}
 
 function escapeHelp(help: string): string {
   return help.replaceAll('\\', '\\\\').replaceAll('\n', '\\n');

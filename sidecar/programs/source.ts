@@ -1,4 +1,4 @@
-import { type MetricSpec, parseMetricSpec } from '../contract/metric-spec.ts';
+import { type MetricSpec, readMetricSpec } from '../contract/metric-spec.ts';
 import { readObject, readSpec } from '../objects.ts';
 
 /** What a probe is made of: the built-in ones and a user's own are the same from here on. */
@@ -10,5 +10,5 @@ export interface ProbeSource {
 }
 
 export function builtinProbe(name: string): ProbeSource {
-  return { name, elf: readObject(name), spec: parseMetricSpec(readSpec(name), `${name}.yaml`) };
+  return { name, elf: readObject(name), spec: readMetricSpec(readSpec(name), `${name}.yaml`) };
 }

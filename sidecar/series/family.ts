@@ -13,6 +13,7 @@ interface FamilyHead {
 
 export interface ScalarFamily extends FamilyHead {
   type: 'counter' | 'gauge' | 'unknown';
+  /** Can be gone through more than once. */
   series: Iterable<ScalarSeries>;
 }
 
@@ -20,6 +21,7 @@ export interface HistogramFamily extends FamilyHead {
   type: 'histogram';
   /** Upper bounds, ascending, without +Inf. */
   bounds: readonly number[];
+  /** Can be gone through more than once. */
   series: Iterable<HistogramSeries>;
 }
 

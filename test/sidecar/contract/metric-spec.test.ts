@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { parseMetricSpec } from '../../../sidecar/contract/metric-spec.ts';
+import { parseMetricSpec } from '../../../sidecar/contract/metric-spec-yaml.ts';
 
 const parse = (yaml: string) => parseMetricSpec(yaml, 'my.yaml').metrics;
 

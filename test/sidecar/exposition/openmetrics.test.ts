@@ -5,7 +5,7 @@ import { constantLabels, families } from './families.ts';
 
 test('every type as OpenMetrics 1.0 writes it, in the order given', () => {
   assert.equal(
-    openMetricsFormat.render(families, constantLabels),
+    openMetricsFormat.render(families, constantLabels).toString(),
     String.raw`# TYPE bpf_syscalls counter
 # HELP bpf_syscalls System calls that returned.
 bpf_syscalls_total{namespace="default",pod="web-1",container="web",syscall="read"} 9007199254740992
@@ -42,5 +42,5 @@ bpf_rtt_seconds_count{namespace="default",pod="web-1",container="idle"} 0
 });
 
 test('nothing to expose is still a complete exposition', () => {
-  assert.equal(openMetricsFormat.render([], constantLabels), '# EOF\n');
+  assert.equal(openMetricsFormat.render([], constantLabels).toString(), '# EOF\n');
 });

@@ -32,7 +32,7 @@ test("the process's own metrics come out as prom-client writes them", async () =
       // prom-client writes le as the first label.
       .map((line) => line.replace(/\{(le="[^"]*"),(.*)\}/, '{$2,$1}'));
   assert.deepEqual(
-    samples(textFormat.render(await ownFamilies(registry), '')),
+    samples(textFormat.render(await ownFamilies(registry), '').toString()),
     samples(await registry.metrics()),
   );
 });

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { test } from 'node:test';
-import { parseMetricSpec } from '../../../sidecar/contract/metric-spec.ts';
+import { parseMetricSpec } from '../../../sidecar/contract/metric-spec-yaml.ts';
 import { openMetricsFormat } from '../../../sidecar/exposition/openmetrics.ts';
 import { textFormat } from '../../../sidecar/exposition/text.ts';
 import type { Family } from '../../../sidecar/series/family.ts';
@@ -24,7 +24,7 @@ for family in text_fd_to_metric_families(text):
 
 type Sample = [type: string, name: string, labels: Record<string, string>, value: string];
 
-function parseWith(module: string, exposition: string): Sample[] {
+function parseWith(module: string, exposition: Buffer): Sample[] {
   const { status, stdout, stderr } = spawnSync(python, ['-c', printSamples(module)], {
     input: exposition,
     encoding: 'utf8',

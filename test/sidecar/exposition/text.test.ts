@@ -5,7 +5,7 @@ import { constantLabels, families } from './families.ts';
 
 test('every type as the text format 0.0.4 writes it, in the order given', () => {
   assert.equal(
-    textFormat.render(families, constantLabels),
+    textFormat.render(families, constantLabels).toString(),
     String.raw`# HELP bpf_syscalls_total System calls that returned.
 # TYPE bpf_syscalls_total counter
 bpf_syscalls_total{namespace="default",pod="web-1",container="web",syscall="read"} 9007199254740992
@@ -43,14 +43,16 @@ bpf_rtt_seconds_count{namespace="default",pod="web-1",container="idle"} 0
 test('without labels of any kind there are no braces, and a bucket has only its bound', () => {
   const head = { help: '', name: 'x' };
   assert.equal(
-    textFormat.render([{ ...head, type: 'gauge', series: [{ labels: '', value: 7 }] }], ''),
+    textFormat.render([{ ...head, type: 'gauge', series: [{ labels: '', value: 7 }] }], '').toString(),
     '# TYPE x gauge\nx 7\n',
   );
   assert.equal(
-    textFormat.render(
-      [{ ...head, type: 'histogram', bounds: [2], series: [{ labels: '', counts: [1, 1], sum: 5 }] }],
-      '',
-    ),
+    textFormat
+      .render(
+        [{ ...head, type: 'histogram', bounds: [2], series: [{ labels: '', counts: [1, 1], sum: 5 }] }],
+        '',
+      )
+      .toString(),
     '# TYPE x histogram\nx_bucket{le="2"} 1\nx_bucket{le="+Inf"} 2\nx_sum 5\nx_count 2\n',
   );
 });

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { parseMetricSpec } from '../../../sidecar/contract/metric-spec.ts';
+import { parseMetricSpec } from '../../../sidecar/contract/metric-spec-yaml.ts';
 import type { DecoderContext } from '../../../sidecar/series/decoders/decoder.ts';
 import type { Family } from '../../../sidecar/series/family.ts';
 import { createFamilyReader } from '../../../sidecar/series/family-reader.ts';

@@ -1,0 +1,25 @@
+/** `npm run bench`: what the sidecar and the webhook cost, each measured for real on this machine. */
+
+import type { Row } from './bench/row.ts';
+import { benchScrape } from './bench/scrape.ts';
+import { benchSeries } from './bench/series.ts';
+import { benchSidecar } from './bench/sidecar.ts';
+import { benchWebhook } from './bench/webhook.ts';
+
+const benches: [name: string, run: () => Promise<Row[]>][] = [
+  ['scrape', benchScrape],
+  ['series', benchSeries],
+  ['sidecar', benchSidecar],
+  ['webhook', benchWebhook],
+];
+
+const rows: Row[] = [];
+for (const [index, [name, run]] of benches.entries()) {
+  console.log(`${index + 1} of ${benches.length}: ${name} ...`);
+  rows.push(...(await run()));
+}
+const width = (column: (row: Row) => string) => Math.max(...rows.map((row) => column(row).length));
+const [what, value] = [width((row) => row.what), width((row) => row.value)];
+console.log();
+for (const row of rows)
+  console.log(`${row.what.padEnd(what)}  ${row.value.padStart(value)}  ${row.target ?? ''}`.trimEnd());

@@ -1,0 +1,107 @@
+import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { setTimeout as delay } from 'node:timers/promises';
+import { environment, mountPaths, paths } from '../../sidecar/contract/pod.ts';
+import { sidecarCommand } from '../image.ts';
+import { type Container, createSandbox, type Sandbox } from '../node/sandbox.ts';
+import type { Row } from './row.ts';
+
+const starts = 5;
+const settleSeconds = 30;
+const scrapeSeconds = 5;
+const port = 9387;
+
+/** Start-up time and memory of the bundled sidecar, as its image starts it, with the three built-in probes. */
+export async function benchSidecar(): Promise<Row[]> {
+  const times: number[] = [];
+  for (let i = 0; i < starts; i++) times.push(await inPod(({ milliseconds }) => milliseconds));
+  const memory = await inPod(async ({ url, pid }) => {
+    for (let second = 0; second < settleSeconds; second += scrapeSeconds) {
+      await (await fetch(url(paths.metrics))).text();
+      await delay(scrapeSeconds * 1000);
+    }
+    return readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8');
+  });
+  const mebibytes = (name: string) => Number(new RegExp(`^${name}: +(\\d+)`, 'm').exec(memory)![1]) / 1024;
+  const settled = `after ${settleSeconds} s of scrapes`;
+  return [
+    {
+      what: `sidecar, from its start to /metrics with all probes, median of ${starts}`,
+      value: `${times.sort((a, b) => a - b)[Math.floor(starts / 2)]!.toFixed(0)} ms`,
+      target: '< 400 ms',
+    },
+    {
+      what: `sidecar, resident memory ${settled}`,
+      value: `${mebibytes('Rss').toFixed(1)} MiB`,
+      target: '< 60 MiB',
+    },
+    {
+      what: `sidecar, of that its own (anonymous) ${settled}`,
+      value: `${mebibytes('Anonymous').toFixed(1)} MiB`,
+      target: '< 16 MiB',
+    },
+  ];
+}
+
+interface Started {
+  url(path: string): string;
+  pid: number;
+  /** From the exec of Node to the first scrape with every probe attached. */
+  milliseconds: number;
+}
+
+async function inPod<T>(measure: (started: Started) => T | Promise<T>): Promise<T> {
+  const sandbox = await createSandbox({ network: true });
+  try {
+    const container = sandbox.addContainer('bpf-sidecar');
+    const child = startIn(container, sandbox);
+    const [line] = await once(createInterface(child.stdout!), 'line');
+    const [pid, start] = line.split(' ').map(Number);
+    const url = (path: string) => `http://${sandbox.address}:${port}${path}`;
+    while (!(await answers(url(paths.ready)))) await delay(2);
+    await (await fetch(url(paths.metrics))).text();
+    return await measure({
+      url,
+      pid,
+      milliseconds: performance.timeOrigin + performance.now() - start / 1e6,
+    });
+  } finally {
+    await sandbox.destroy();
+  }
+}
+
+/** The first line that it prints is the pid and the time, in nanoseconds, at which Node starts. */
+function startIn(container: Container, sandbox: Sandbox): ChildProcess {
+  const podInfo = join(sandbox.volumes, 'podinfo');
+  mkdirSync(podInfo);
+  writeFileSync(join(podInfo, 'annotations'), 'bpf.sh/inject="true"\nbpf.sh/probes="network,syscalls,tcp"\n');
+  writeFileSync(join(podInfo, 'labels'), '');
+  return container.spawn(['sh', '-c', 'echo $$ $(date +%s%N) && exec "$@"', 'sh', ...sidecarCommand, 'run'], {
+    env: {
+      [environment.namespace]: sandbox.namespace,
+      [environment.pod]: sandbox.pod,
+      [environment.uid]: sandbox.uid,
+      [environment.node]: sandbox.node,
+      [environment.port]: String(port),
+    },
+    mounts: [
+      { source: podInfo, target: mountPaths.podInfo, readOnly: true },
+      { source: '/sys/fs/cgroup', target: mountPaths.cgroup, readOnly: true },
+      { source: sandbox.containerLogs, target: mountPaths.containerLogs, readOnly: true },
+    ],
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+}
+
+async function answers(url: string): Promise<boolean> {
+  try {
+    return (await fetch(url)).ok;
+  } catch {
+    return false;
+  }
+}
+
+if (import.meta.main) console.table(await benchSidecar());
