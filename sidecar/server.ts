@@ -5,13 +5,16 @@ import { createServer, type Server, type ServerResponse } from 'node:http';
 export interface Answer {
   status: number;
   contentType: string;
-  body: string;
+  body: string | Buffer;
 }
 
 /** Paths, each with what answers a GET; `query` is what follows the question mark. */
 export type Routes = Readonly<
   Record<string, (request: { accept: string; query: URLSearchParams }) => Answer | Promise<Answer>>
 >;
+
+/** Milliseconds: a scrape takes few, and kubelet waits for the end of the process. */
+const closePatience = 1_000;
 
 /**
  * An HTTP server for GET and HEAD that is slow to nobody's harm: headers and whole requests have a time
@@ -22,14 +25,15 @@ export function createHttpServer(routes: Routes, onError: (error: Error) => void
   server.maxConnections = 64;
   server.on('request', async (request, response) => {
     request.resume();
-    const { pathname, searchParams } = new URL(request.url ?? '/', 'http://sidecar');
-    const route = Object.hasOwn(routes, pathname) ? routes[pathname] : undefined;
+    // Null for what is no URL, such as `//`.
+    const url = URL.parse(request.url ?? '/', 'http://sidecar');
+    const route = url && Object.hasOwn(routes, url.pathname) ? routes[url.pathname] : undefined;
     if (request.method !== 'GET' && request.method !== 'HEAD')
       return send(response, text(405, 'only GET is answered'));
-    if (!route)
+    if (!url || !route)
       return send(response, text(404, `nothing is here; there are ${Object.keys(routes).join(', ')}`));
     try {
-      send(response, await route({ accept: request.headers.accept ?? '', query: searchParams }));
+      send(response, await route({ accept: request.headers.accept ?? '', query: url.searchParams }));
     } catch (error) {
       onError(error as Error);
       send(response, text(500, `this is a fault of the sidecar: ${(error as Error).message}`));
@@ -56,12 +60,13 @@ export async function listen(server: Server, port: number): Promise<number> {
   return typeof address === 'object' && address ? address.port : port;
 }
 
-/** Lets requests in flight finish. */
+/** Lets requests in flight finish, but waits for nobody who is slow or has connected and asks for nothing. */
 export async function closeServer(server: Server): Promise<void> {
   const closed = once(server, 'close');
   server.close();
-  server.closeIdleConnections();
+  const patience = setTimeout(() => server.closeAllConnections(), closePatience);
   await closed;
+  clearTimeout(patience);
 }
 
 function send(response: ServerResponse, answer: Answer): void {

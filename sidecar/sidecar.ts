@@ -62,7 +62,7 @@ export function startSidecar(identity: Identity, log: Log): { sidecar: Sidecar; 
       generation: containers.generation,
     };
     for (const name of settings.probes) {
-      // A turn of the event loop between probes: it answers /healthz and frees what the calls left behind.
+      // A turn of the event loop between probes, to answer /healthz meanwhile.
       await setImmediate();
       if (closed) return;
       const outcome = attempt(() => startProbe(builtinProbe(name), pod, context));
@@ -80,6 +80,8 @@ export function startSidecar(identity: Identity, log: Log): { sidecar: Sidecar; 
     } catch (error) {
       status.problem = (error as Error).message;
     }
+    // Ended before it was through: nothing is attached and nothing is wrong.
+    if (closed) return;
     status.settled = true;
     for (const problem of problemsOf(status)) log('error', problem);
     if (isReady(status))
@@ -127,12 +129,7 @@ export function problemsOf(status: Status): string[] {
 }
 
 function readSettings(): Settings {
-  const annotations = attempt(() => readPodInfo(mountPaths.podInfo, 'annotations'));
-  if (annotations instanceof Error)
-    throw new Error(
-      `the pod's annotations cannot be read from ${mountPaths.podInfo}: ${annotations.message}`,
-    );
-  const { settings, problems } = readAnnotations(annotations);
+  const { settings, problems } = readAnnotations(readPodInfo(mountPaths.podInfo, 'annotations'));
   if (problems.length > 0) throw new Error(problems.map(describeProblem).join('; '));
   return settings;
 }

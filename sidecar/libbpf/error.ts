@@ -35,6 +35,9 @@ function errorName(errno: number): string {
   }
 }
 
+/** Where eBPF is not permitted libbpf blames a limit; and that the object did not load is known. */
+const unhelpful = /RLIMIT_MEMLOCK|^failed to load object /;
+
 /** Lines of a verifier log that follow its complaint or trace the way to it: statistics, states, instructions, source. */
 const trace = /^(processed \d+ insns|verification time|stack depth|cur state|old state|\d+: |; )/;
 
@@ -46,7 +49,7 @@ export function lastWords(log: string): string {
   const lines = log
     .split('\n')
     .map((line) => line.trim())
-    .filter((line) => line !== '');
+    .filter((line) => line !== '' && !unhelpful.test(line));
   const end = lines.findIndex((line) => line.includes('-- END PROG LOAD LOG --'));
   const complaint = lines.slice(0, Math.max(end, 0)).findLast((line) => !trace.test(line));
   const words = complaint ?? lines[0] ?? '';

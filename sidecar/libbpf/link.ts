@@ -1,7 +1,8 @@
-import { errno } from 'ffi-napi';
+import type { Pointer } from './call.ts';
 import { BpfError } from './error.ts';
 import { captureLog } from './log.ts';
-import { libbpf, type Pointer } from './native.ts';
+import { errno } from './memory.ts';
+import { libbpf } from './native.ts';
 import type { Program } from './object.ts';
 
 /** An attachment; it ends with destroyLink or with the process. */

@@ -1,14 +1,26 @@
-import ref from '@2060.io/ref-napi';
-import type { Pointer } from './native.ts';
+import type { Pointer } from './call.ts';
+import { libc, toMemory } from './native.ts';
 
-/** `length` bytes of C memory at an address, not copied: valid only as long as its owner keeps them. */
-export function bytesAt(pointer: Pointer, length: number): Buffer {
-  const address = Buffer.alloc(8);
-  address.writeBigUInt64LE(BigInt(pointer));
-  return ref.readPointer(address, 0, length);
+const maxString = 4096;
+
+/** A copy of C memory. */
+export function readMemory(pointer: Pointer, length: number): Buffer {
+  const bytes = Buffer.alloc(length);
+  if (length > 0) libc.memcpy(bytes, pointer, length);
+  return bytes;
 }
 
-/** The address of a buffer's first byte. The caller keeps the buffer alive as long as C may use it. */
-export function addressOf(buffer: Buffer): bigint {
-  return BigInt(ref.address(buffer));
+/** Copies bytes to C memory. */
+export function writeMemory(pointer: Pointer, bytes: Buffer): void {
+  toMemory.memcpy(pointer, bytes, bytes.length);
+}
+
+/** A C string, of which at most 4,096 bytes; empty for NULL. */
+export function readString(pointer: Pointer): string {
+  return pointer === 0 ? '' : readMemory(pointer, libc.strnlen(pointer, maxString)).toString();
+}
+
+/** Of the last call into C on this thread, where it returned a failure. */
+export function errno(): number {
+  return readMemory(libc.__errno_location(), 4).readInt32LE();
 }

@@ -1,9 +1,9 @@
-import { errno } from 'ffi-napi';
 import { type Btf, type Member, membersOf, parseBtf, variablesOf } from './btf.ts';
+import { addressOf, type Pointer } from './call.ts';
 import { BpfError } from './error.ts';
 import { captureLog } from './log.ts';
-import { addressOf, bytesAt } from './memory.ts';
-import { libbpf, type Pointer } from './native.ts';
+import { errno, readMemory, readString, writeMemory } from './memory.ts';
+import { libbpf } from './native.ts';
 
 /** An opened object. Pointers into it are valid until closeObject. */
 export interface BpfObject {
@@ -47,7 +47,7 @@ export function openObject(name: string, elf: Buffer): BpfObject {
   const objectName = Buffer.from(`${name.replace(/[^A-Za-z0-9_]/g, '_')}\0`);
   const options = Buffer.alloc(64);
   options.writeBigUInt64LE(BigInt(options.length), 0);
-  options.writeBigUInt64LE(addressOf(objectName), 8);
+  options.writeBigUInt64LE(BigInt(addressOf(objectName)), 8);
   const { result, log } = captureLog(() => {
     const pointer = libbpf.bpf_object__open_mem(elf, elf.length, options);
     return { pointer, error: pointer === 0 ? errno() : 0 };
@@ -83,13 +83,15 @@ export function closeObject(object: BpfObject): void {
 export function setConstants(object: BpfObject, values: Readonly<Record<string, number | bigint>>): void {
   const map = object.maps.find((candidate) => candidate.name.endsWith('.rodata'));
   if (!map || !object.btf) return;
-  const memory = initialValue(map);
-  for (const variable of variablesOf(object.btf, '.rodata')) {
-    const value = Object.hasOwn(values, variable.name) ? values[variable.name] : undefined;
-    if (value === undefined) continue;
-    if (variable.size === 8) memory.writeBigUInt64LE(BigInt(value), variable.offset);
-    else memory.writeIntLE(Number(value), variable.offset, variable.size);
-  }
+  const variables = variablesOf(object.btf, '.rodata');
+  changeInitialValue(map, (memory) => {
+    for (const { name, offset, size } of variables) {
+      const value = Object.hasOwn(values, name) ? values[name] : undefined;
+      if (value === undefined) continue;
+      if (size === 8) memory.writeBigUInt64LE(BigInt(value), offset);
+      else memory.writeIntLE(Number(value), offset, size);
+    }
+  });
 }
 
 /** Writes an initialised or zeroed global variable (`.data`, `.bss`) before the object is loaded. */
@@ -98,7 +100,9 @@ export function setVariable(object: BpfObject, name: string, value: bigint): voi
     const variable =
       object.btf && variablesOf(object.btf, section).find((candidate) => candidate.name === name);
     const map = object.maps.find((candidate) => candidate.name.endsWith(section));
-    if (variable && map) return void initialValue(map).writeBigUInt64LE(value, variable.offset);
+    if (!variable || !map) continue;
+    changeInitialValue(map, (memory) => memory.writeBigUInt64LE(value, variable.offset));
+    return;
   }
   throw new Error(`object ${object.name} has no variable ${name}`);
 }
@@ -147,11 +151,14 @@ export function mapFd(map: BpfMap): number {
   return libbpf.bpf_map__fd(map.pointer);
 }
 
-function initialValue(map: BpfMap): Buffer {
+/** Changes a copy and writes it back, so that no offset in an object can reach beyond the section. */
+function changeInitialValue(map: BpfMap, change: (memory: Buffer) => void): void {
   const size = Buffer.alloc(8);
   const pointer = libbpf.bpf_map__initial_value(map.pointer, size);
   if (pointer === 0) throw new Error(`map ${map.name} has no initial value`);
-  return bytesAt(pointer, Number(size.readBigUInt64LE()));
+  const memory = readMemory(pointer, Number(size.readBigUInt64LE()));
+  change(memory);
+  writeMemory(pointer, memory);
 }
 
 function readBtf(object: Pointer): Btf | undefined {
@@ -159,15 +166,14 @@ function readBtf(object: Pointer): Btf | undefined {
   if (btf === 0) return undefined;
   const size = Buffer.alloc(4);
   const data = libbpf.btf__raw_data(btf, size);
-  // A copy, because the memory goes with the object.
-  return data === 0 ? undefined : parseBtf(Buffer.from(bytesAt(data, size.readUInt32LE())));
+  return data === 0 ? undefined : parseBtf(readMemory(data, size.readUInt32LE()));
 }
 
 function readPrograms(object: Pointer): Program[] {
   return walk((previous) => libbpf.bpf_object__next_program(object, previous)).map((pointer) => ({
     pointer,
-    name: libbpf.bpf_program__name(pointer),
-    section: libbpf.bpf_program__section_name(pointer),
+    name: readString(libbpf.bpf_program__name(pointer)),
+    section: readString(libbpf.bpf_program__section_name(pointer)),
     type: libbpf.bpf_program__type(pointer),
     expectedAttachType: libbpf.bpf_program__expected_attach_type(pointer),
   }));
@@ -176,7 +182,7 @@ function readPrograms(object: Pointer): Program[] {
 function readMaps(object: Pointer): BpfMap[] {
   return walk((previous) => libbpf.bpf_object__next_map(object, previous)).map((pointer) => ({
     pointer,
-    name: libbpf.bpf_map__name(pointer),
+    name: readString(libbpf.bpf_map__name(pointer)),
     type: libbpf.bpf_map__type(pointer),
     keySize: libbpf.bpf_map__key_size(pointer),
     valueSize: libbpf.bpf_map__value_size(pointer),

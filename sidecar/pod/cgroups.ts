@@ -38,7 +38,9 @@ export function findPodCgroup(uid: string, ancestors: readonly bigint[]): PodCgr
       );
     return { path, level, id, sidecar };
   }
-  throw new Error(`no cgroup of pod ${uid} under ${mounts.join(' or ')}: mount the host's /sys/fs/cgroup`);
+  throw new Error(
+    `no cgroup of pod ${uid} under ${mounts.join(' or ')}: POD_UID must be this pod's uid, and the host's /sys/fs/cgroup mounted`,
+  );
 }
 
 /** Where cgroup v2 hierarchies are mounted, from /proc/self/mountinfo (proc_pid_mountinfo(5)). */

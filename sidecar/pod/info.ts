@@ -3,10 +3,21 @@ import { join } from 'node:path';
 
 /**
  * Reads a file of the downward API volume, `annotations` or `labels`: one `key="value"` a line, the value
- * quoted as Go's %q does (kubernetes pkg/fieldpath FormatMap).
+ * quoted as Go's %q does (kubernetes pkg/fieldpath FormatMap). Throws an Error of one sentence when the file
+ * cannot be read.
  */
 export function readPodInfo(directory: string, file: 'annotations' | 'labels'): Record<string, string> {
-  return parsePodInfo(readFileSync(join(directory, file), 'utf8'));
+  const path = join(directory, file);
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new Error(
+      `the pod's ${file} cannot be read from ${path} (${code}): mount the downward API volume that the webhook adds`,
+    );
+  }
+  return parsePodInfo(text);
 }
 
 export function parsePodInfo(text: string): Record<string, string> {

@@ -44,7 +44,8 @@ export function dispatch(program: Program, pod: PodCgroup): Attachment {
   const kind = family.dispatcher(program);
   const object = openObject(`dispatcher ${kind}`, readObject(`dispatchers/${kind}`));
   try {
-    const dispatcher = object.programs[0]!;
+    // Errors are to name the program that it stands in for.
+    const dispatcher = { ...object.programs[0]!, name: program.name };
     setConstants(object, { verdict: family.verdict, sidecar: pod.sidecar, container_level: pod.level + 1 });
     family.prepare(dispatcher, program);
     const onGlobalHook = object.maps.some((map) => map.name === 'pods');

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { getSystemErrorName } from 'node:util';
-import { errno } from 'ffi-napi';
+import { errno } from '../libbpf/memory.ts';
 import { libc } from '../libbpf/native.ts';
 
 /** libbpf looks for tracepoints here first (the file is there only when it is mounted). */

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
-import type { V1Pod } from '@kubernetes/client-node';
+import type { V1Container, V1Pod } from '@kubernetes/client-node';
 import jsonPatch from 'fast-json-patch';
 import { parse, type Sample } from '../../scripts/demo/scrape.ts';
 import { type RunningPod, startPod } from '../../scripts/node/pod.ts';
@@ -15,7 +15,8 @@ import { admit } from '../../webhook/admission/admit.ts';
 import { injectionConfig } from '../../webhook/config.ts';
 
 const image = 'bpf-sidecar:test';
-const executable = join(import.meta.dirname, '../../scripts/bpf-sidecar.ts');
+/** What the image of the sidecar starts. */
+export const entrypoint = [process.execPath, join(import.meta.dirname, '../../scripts/bpf-sidecar.ts')];
 
 /** A pod on this machine with the sidecar at work in it, as the webhook injected it, and room for containers. */
 export interface ObservedPod {
@@ -44,6 +45,8 @@ export interface ObservedPodOptions extends SandboxOptions {
   labels?: Record<string, string>;
   /** Runs the sidecar in a cgroup namespace of its own. */
   cgroupNamespace?: boolean;
+  /** Changes the pod that the webhook injected, and the sidecar's container in it, before it starts. */
+  edit?(sidecar: V1Container, pod: V1Pod): void;
 }
 
 /** Starts a pod through the webhook's own code and waits until the sidecar is ready. */
@@ -66,7 +69,8 @@ export async function startObservedPod(options: ObservedPodOptions = {}): Promis
       },
     };
     const pod = inject(sandbox, options);
-    const images = { [image]: { entrypoint: [process.execPath, executable] } };
+    options.edit?.(pod.spec!.initContainers![0]!, pod);
+    const images = { [image]: { entrypoint } };
     const hostPaths = { '/var/log/containers': sandbox.containerLogs };
     const running = await startPod(pod, recording, { images, hostPaths });
     const url = (path: string) => `http://${sandbox.address}:9387${path}`;
