@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { attempt } from './attempt.ts';
 import { readAnnotations } from './contract/annotations.ts';
 import { createLog } from './contract/log.ts';
 import { environment, paths } from './contract/pod.ts';
@@ -8,6 +9,7 @@ import { createOwnMetrics, type OwnMetrics } from './metrics.ts';
 import { type Identity, readIdentity } from './pod/identity.ts';
 import { renderLabels } from './series/labels.ts';
 import { type Answer, closeServer, createHttpServer, listen, type Routes, text } from './server.ts';
+import { readSettings } from './settings.ts';
 import { isReady, problemsOf, type Sidecar, startSidecar } from './sidecar.ts';
 import { renderStatus } from './status.ts';
 
@@ -33,7 +35,6 @@ Exit codes: 0 ended by SIGTERM or SIGINT, 1 could not start, 2 wrong usage or en
 
 /** The command `bpf-sidecar run`: serves until SIGTERM or SIGINT. Resolves to the exit code. */
 export async function run(argv: string[]): Promise<number> {
-  const log = createLog((line) => process.stdout.write(line));
   let identity: Identity;
   let port: number;
   try {
@@ -48,7 +49,10 @@ export async function run(argv: string[]): Promise<number> {
     return 2;
   }
 
-  const { sidecar, settled } = startSidecar(identity, log);
+  const settings = attempt(readSettings);
+  const level = settings instanceof Error ? undefined : settings.logLevel;
+  const log = createLog((line) => process.stdout.write(line), level);
+  const { sidecar, settled } = startSidecar(identity, settings, log);
   const own = createOwnMetrics(sidecar);
   const server = createHttpServer(routesOf(identity, sidecar, own), (error) =>
     log('error', 'a request failed', { error: error.message }),

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
-import { describeProblem, readAnnotations, type Settings } from './contract/annotations.ts';
+import { attempt } from './attempt.ts';
+import type { Settings } from './contract/annotations.ts';
 import type { Log } from './contract/log.ts';
 import { mountPaths } from './contract/pod.ts';
 import { libc } from './libbpf/native.ts';
@@ -8,10 +9,10 @@ import { readAncestors } from './pod/ancestors.ts';
 import { findPodCgroup, type PodCgroup } from './pod/cgroups.ts';
 import { type Containers, createContainers } from './pod/containers.ts';
 import type { Identity } from './pod/identity.ts';
-import { readPodInfo } from './pod/info.ts';
 import { type Probe, type ProgramState, startProbe } from './programs/probe.ts';
 import { builtinProbe } from './programs/source.ts';
 import type { Family } from './series/family.ts';
+import { copiedLabels } from './settings.ts';
 
 /** What the sidecar is doing, for /readyz, the status page and its own metrics. */
 export interface Status {
@@ -40,8 +41,15 @@ export interface Sidecar {
   close(): void;
 }
 
-/** Attaches the probes that the pod's annotations ask for, one after the other; never throws. */
-export function startSidecar(identity: Identity, log: Log): { sidecar: Sidecar; settled: Promise<void> } {
+/**
+ * Attaches the probes that the settings ask for, one after the other; never throws. Without settings it says
+ * why, as it does of everything that goes wrong.
+ */
+export function startSidecar(
+  identity: Identity,
+  settings: Settings | Error,
+  log: Log,
+): { sidecar: Sidecar; settled: Promise<void> } {
   const status: Status = { settled: false, probes: [] };
   const probes: Probe[] = [];
   let containers: Containers | undefined;
@@ -49,7 +57,7 @@ export function startSidecar(identity: Identity, log: Log): { sidecar: Sidecar; 
   let closed = false;
 
   async function start(): Promise<void> {
-    const settings = readSettings();
+    if (settings instanceof Error) throw settings;
     labels = copiedLabels(settings.podLabels);
     const pod = findPod(identity);
     log('info', 'found the pod cgroup', { path: pod.path, depth: pod.level });
@@ -61,6 +69,8 @@ export function startSidecar(identity: Identity, log: Log): { sidecar: Sidecar; 
         settings.containers.length === 0 || settings.containers.includes(name),
       generation: containers.generation,
     };
+    const reason = 'programs of BPF resources cannot be run by this version';
+    for (const name of settings.programs) status.probes.push({ name, problem: reason, programs: [] });
     for (const name of settings.probes) {
       // A turn of the event loop between probes, to answer /healthz meanwhile.
       await setImmediate();
@@ -128,37 +138,10 @@ export function problemsOf(status: Status): string[] {
   ];
 }
 
-function readSettings(): Settings {
-  const { settings, problems } = readAnnotations(readPodInfo(mountPaths.podInfo, 'annotations'));
-  if (problems.length > 0) throw new Error(problems.map(describeProblem).join('; '));
-  return settings;
-}
-
-function copiedLabels(names: readonly string[]): Record<string, string> {
-  if (names.length === 0) return {};
-  const labels = readPodInfo(mountPaths.podInfo, 'labels');
-  return Object.fromEntries(
-    names.flatMap((name) => (Object.hasOwn(labels, name) ? [[labelName(name), labels[name]!]] : [])),
-  );
-}
-
-/** A pod label's name as Prometheus' own service discovery writes it, e.g. `pod_label_app_kubernetes_io_name`. */
-function labelName(name: string): string {
-  return `pod_label_${name.replace(/[^a-zA-Z0-9_]/g, '_')}`;
-}
-
 function findPod(identity: Identity): PodCgroup {
   if (!existsSync('/sys/kernel/btf/vmlinux'))
     throw new Error(
       'the kernel has no BTF (/sys/kernel/btf/vmlinux): it must be built with CONFIG_DEBUG_INFO_BTF',
     );
   return findPodCgroup(identity.uid, readAncestors());
-}
-
-function attempt<T>(action: () => T): T | Error {
-  try {
-    return action();
-  } catch (error) {
-    return error as Error;
-  }
 }

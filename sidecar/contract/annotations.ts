@@ -1,3 +1,4 @@
+import { type LogLevel, logLevels } from './log.ts';
 import { builtinProbes, defaultProbes } from './probes.ts';
 
 /** All our annotations and labels begin with this. */
@@ -6,9 +7,6 @@ export const annotationPrefix = 'bpf.sh/';
 export const injectAnnotation = 'bpf.sh/inject';
 export const statusAnnotation = 'bpf.sh/status';
 export const injectedLabel = 'bpf.sh/injected';
-
-export const logLevels = ['debug', 'info', 'warn', 'error'] as const;
-export type LogLevel = (typeof logLevels)[number];
 
 /** What a pod's annotations ask for, with defaults filled in. */
 export interface Settings {

@@ -11,3 +11,13 @@ test('a log line is one line of JSON of bounded length, whatever a client wrote'
   assert.equal(new Date(time).toISOString(), time);
   assert.deepEqual([level, msg, pod.slice(0, 3)], ['warn', 'admission', 'a\nb']);
 });
+
+test('lines below the threshold are left out', () => {
+  const lines: string[] = [];
+  const log = createLog((line) => lines.push(line), 'warn');
+  for (const level of ['debug', 'info', 'warn', 'error'] as const) log(level, level);
+  assert.deepEqual(
+    lines.map((line) => JSON.parse(line).msg),
+    ['warn', 'error'],
+  );
+});
