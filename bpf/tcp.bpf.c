@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 /*
- * TCP connections of the pod. The kernel calls for each socket of the pod's cgroup; sockets that were there
- * before the sidecar are not seen.
+ * TCP connections of the pod. The kernel calls for each socket of the pod's cgroup; connections that were
+ * there before the sidecar are not seen.
  */
 #include "container.bpf.h"
 #include "maps.bpf.h"
@@ -53,8 +53,17 @@ struct {
 
 static const struct tcp_stats no_connections;
 
-static __always_inline struct connection *connection_of(struct bpf_sock *sk) {
-    return bpf_sk_storage_get(&connections, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+/*
+ * A connection is known from its first event on. Callback flags stay on a socket when the program goes: the
+ * connections of a sidecar before this one still call, but have nothing stored here.
+ */
+static __always_inline struct connection *connection_of(struct bpf_sock_ops *ctx, struct bpf_sock *sk) {
+    if (ctx->op != BPF_SOCK_OPS_TCP_CONNECT_CB && ctx->op != BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB)
+        return bpf_sk_storage_get(&connections, sk, NULL, 0);
+    struct connection *connection = bpf_sk_storage_get(&connections, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+    if (!connection)
+        count_uncounted();
+    return connection;
 }
 
 /* Payload in order, without the one that the kernel counts for the peer's FIN. */
@@ -83,8 +92,8 @@ static __always_inline void listen_to(struct bpf_sock_ops *ctx, int flags) {
 }
 
 #define OPENING (BPF_SOCK_OPS_STATE_CB_FLAG | BPF_SOCK_OPS_RETRANS_CB_FLAG)
-/* Each received segment is a chance to count bytes, so that a long download shows while it runs. */
-#define ESTABLISHED (OPENING | BPF_SOCK_OPS_RTT_CB_FLAG | BPF_SOCK_OPS_PARSE_ALL_HDR_OPT_CB_FLAG)
+/* Each segment sent, be it a mere ACK, is a chance to count bytes: a long download shows while it runs. */
+#define ESTABLISHED (OPENING | BPF_SOCK_OPS_RTT_CB_FLAG | BPF_SOCK_OPS_WRITE_HDR_OPT_CB_FLAG)
 
 SEC("sockops")
 int tcp_event(struct bpf_sock_ops *ctx) {
@@ -94,10 +103,12 @@ int tcp_event(struct bpf_sock_ops *ctx) {
     struct tcp_sock *tcp_sock = bpf_skc_to_tcp_sock(sk);
     if (!tcp_sock)
         return HANDLED;
+    struct connection *connection = connection_of(ctx, sk);
+    if (!connection)
+        return HANDLED;
     __u64 container = tcp_sock_container(tcp_sock);
     struct tcp_stats *stats = find_or_make(&tcp, &container, &no_connections);
-    struct connection *connection = connection_of(sk);
-    if (!stats || !connection) {
+    if (!stats) {
         count_uncounted();
         return HANDLED;
     }
@@ -107,15 +118,13 @@ int tcp_event(struct bpf_sock_ops *ctx) {
         connection->connect_ns = bpf_ktime_get_ns();
         listen_to(ctx, OPENING);
         break;
-    case BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB:
+    case BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB: {
+        __u64 us = (bpf_ktime_get_ns() - connection->connect_ns + 999) / 1000;
         add(stats->opened, 1);
-        /* Without it the connecting began before the sidecar. */
-        if (connection->connect_ns) {
-            __u64 us = (bpf_ktime_get_ns() - connection->connect_ns + 999) / 1000;
-            observe(stats->connect, CONNECT_BUCKETS, ceil_log2(us), us);
-        }
+        observe(stats->connect, CONNECT_BUCKETS, ceil_log2(us), us);
         listen_to(ctx, ESTABLISHED);
         break;
+    }
     case BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB:
         add(stats->accepted, 1);
         listen_to(ctx, ESTABLISHED);
@@ -129,7 +138,7 @@ int tcp_event(struct bpf_sock_ops *ctx) {
     case BPF_SOCK_OPS_RETRANS_CB:
         add(stats->retransmits, ctx->args[1]);
         break;
-    case BPF_SOCK_OPS_PARSE_HDR_OPT_CB:
+    case BPF_SOCK_OPS_HDR_OPT_LEN_CB:
         count_bytes(stats, connection, tcp_sock);
         break;
     case BPF_SOCK_OPS_STATE_CB:

@@ -1,0 +1,107 @@
+import assert from 'node:assert/strict';
+import { existsSync, readdirSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { test } from 'node:test';
+import manifest from '../../package.json' with { type: 'json' };
+import { readAnnotations } from '../../sidecar/contract/annotations.ts';
+import { parseMetricSpec } from '../../sidecar/contract/metric-spec-yaml.ts';
+import { builtinProbes } from '../../sidecar/contract/probes.ts';
+import { createOwnMetrics } from '../../sidecar/metrics.ts';
+import { skipReasons } from '../../webhook/admission/reasons.ts';
+import { createMetrics } from '../../webhook/metrics.ts';
+import { documents, fences, firstCells, read } from './documents.ts';
+
+const root = join(import.meta.dirname, '../..');
+
+/** The names that a message tells to be allowed. */
+function allowed(message: string): string[] {
+  const [, names = ''] = /(?:allowed are|must be one of) ((?:[-\w]+, )+)/.exec(message) ?? [];
+  return names.split(', ').slice(0, -1);
+}
+
+function assertListed(names: Iterable<string>, listed: readonly string[]): void {
+  assert.deepEqual(
+    [...names].filter((name) => !listed.includes(name)),
+    [],
+    'is in the code and not in the document',
+  );
+}
+
+test('the command line document explains every reason for a skip, and the warning ones as such', () => {
+  assertListed(Object.keys(skipReasons), firstCells('docs/cli.md'));
+  for (const [reason, { warn }] of Object.entries(skipReasons))
+    assert.equal(new RegExp(`^\\| \`${reason}\` \\(warning`, 'm').test(read('docs/cli.md')), warn, reason);
+});
+
+test('the annotations document has every annotation', () => {
+  const [problem] = readAnnotations({ 'bpf.sh/': '' }).problems;
+  const names = allowed(problem!.reason).map((name) => `bpf.sh/${name}`);
+  assert.ok(names.includes('bpf.sh/inject'));
+  assertListed(names, firstCells('docs/annotations.md'));
+});
+
+test('the README has every npm script', () => {
+  const names = Object.keys(manifest.scripts)
+    .filter((name) => !name.startsWith('pre'))
+    .map((name) => (name === 'test' ? 'npm test' : `npm run ${name}`));
+  assertListed(names, firstCells('README.md'));
+});
+
+test('the README has every probe', () => assertListed(builtinProbes, firstCells('README.md')));
+
+test('the metric spec document has every decoder', () => {
+  const spec = 'metrics: {counters: [{name: a_total, labels: [{name: b, size: 8, decoders: [{name: c}]}]}]}';
+  assert.throws(
+    () => parseMetricSpec(spec, 'spec'),
+    ({ message }: Error) => {
+      assert.ok(allowed(message).includes('uint'));
+      assertListed(allowed(message), firstCells('docs/metric-spec.md'));
+      return true;
+    },
+  );
+});
+
+test('the metrics document has every metric, and its queries name no other', async () => {
+  const specs = readdirSync(join(root, 'bpf')).filter((name) => name.endsWith('.yaml'));
+  assert.deepEqual(specs.map((name) => name.replace('.yaml', '')).sort(), [...builtinProbes].sort());
+  const own = createOwnMetrics({
+    status: { settled: true, probes: [] },
+    read: () => [],
+    dropped: () => [],
+    podLabels: () => ({}),
+    close: () => {},
+  });
+  const names = [
+    ...specs.flatMap((name) =>
+      parseMetricSpec(read(`bpf/${name}`), name).metrics.map((metric) => metric.name),
+    ),
+    ...(await own.registry.getMetricsAsJSON()).map(({ name }) => name),
+    ...(await createMetrics().registry.getMetricsAsJSON()).map(({ name }) => name),
+  ];
+  assertListed(names, firstCells('docs/metrics.md'));
+  assertListed(firstCells('docs/metrics.md'), names);
+  for (const query of fences('docs/metrics.md', 'promql'))
+    for (const [name] of query.matchAll(/\bbpf_\w+/g))
+      assert.ok(names.includes(name.replace(/_bucket$/, '')), `${name} in ${query}`);
+});
+
+test('every link between documents leads somewhere', () => {
+  for (const document of documents)
+    for (const [, link = ''] of read(document).matchAll(/\]\(([^)\s]+)\)/g)) {
+      if (link.startsWith('https://')) continue;
+      const [path = '', anchor] = link.split('#');
+      const target = path === '' ? document : join(dirname(document), path);
+      assert.ok(existsSync(join(root, target)), `${link} in ${document}`);
+      if (anchor !== undefined) assert.ok(anchors(target).includes(anchor), `${link} in ${document}`);
+    }
+});
+
+/** The anchors that a forge makes of headings. */
+function anchors(document: string): string[] {
+  return [...read(document).matchAll(/^#+ (.*)$/gm)].map(([, heading = '']) =>
+    heading
+      .toLowerCase()
+      .replace(/[^-\w ]/g, '')
+      .replaceAll(' ', '-'),
+  );
+}
