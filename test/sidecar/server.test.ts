@@ -1,0 +1,98 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import type { Server } from 'node:http';
+import { connect } from 'node:net';
+import { text as readAll } from 'node:stream/consumers';
+import { type TestContext, test } from 'node:test';
+import { closeServer, createHttpServer, listen, type Routes, text } from '../../sidecar/server.ts';
+import { request } from '../support/http.ts';
+
+async function serve(t: TestContext, routes: Routes, onError: (error: Error) => void = assert.ifError) {
+  const server = createHttpServer(routes, onError);
+  const port = await listen(server, 0);
+  t.after(() => server.close().closeAllConnections());
+  return { server, port, url: (path: string) => `http://127.0.0.1:${port}${path}` };
+}
+
+/** Sends bytes as they are and gives the whole answer. */
+async function raw(port: number, bytes: string): Promise<string> {
+  const socket = connect(port, '127.0.0.1');
+  socket.write(bytes);
+  return await readAll(socket);
+}
+
+const hello: Routes = { '/hello': ({ query }) => text(200, `hello ${query.get('to')}`) };
+
+test('a path answers GET with its query and HEAD with the same headers and no body', async (t) => {
+  const { url } = await serve(t, hello);
+  const get = await request(url('/hello?to=you'));
+  assert.deepEqual([get.status, get.text], [200, 'hello you\n']);
+  const head = await request(url('/hello?to=you'), { method: 'HEAD' });
+  assert.deepEqual([head.status, head.text], [200, '']);
+  for (const name of ['content-type', 'content-length'])
+    assert.equal(head.headers.get(name), get.headers.get(name));
+});
+
+test('other paths and methods are refused with what there is', async (t) => {
+  const { url } = await serve(t, hello);
+  const unknown = await request(url('/toString'));
+  assert.deepEqual([unknown.status, unknown.text], [404, 'nothing is here; there are /hello\n']);
+  const post = await request(url('/hello'), { method: 'POST', body: 'x'.repeat(1_000_000) });
+  assert.deepEqual([post.status, post.text], [405, 'only GET is answered\n']);
+});
+
+test('what is no URL or no HTTP harms nobody', async (t) => {
+  const { port, url } = await serve(t, hello);
+  for (const target of ['//', '/\\', 'http://[', '*'])
+    assert.match(
+      await raw(port, `GET ${target} HTTP/1.1\r\nHost: sidecar\r\nConnection: close\r\n\r\n`),
+      /^HTTP\/1\.1 40[04] /,
+      target,
+    );
+  assert.match(await raw(port, 'EHLO sidecar\r\n\r\n'), /^HTTP\/1\.1 400 /);
+  assert.equal((await request(url('/hello'))).status, 200);
+});
+
+test('a path that fails answers 500 and is reported, and the server goes on', async (t) => {
+  const reported: string[] = [];
+  const fail = () => {
+    throw new Error('out of luck');
+  };
+  const { url } = await serve(t, { ...hello, '/fail': fail }, ({ message }) => reported.push(message));
+  const failed = await request(url('/fail'));
+  assert.deepEqual([failed.status, failed.text], [500, 'this is a fault of the sidecar: out of luck\n']);
+  assert.deepEqual(reported, ['out of luck']);
+  assert.equal((await request(url('/hello'))).status, 200);
+});
+
+test('a port in use is one sentence that names it and the way out', async (t) => {
+  const { port } = await serve(t, hello);
+  await assert.rejects(listen(createHttpServer(hello, assert.ifError), port), {
+    message: `cannot listen on port ${port}: it is in use; set bpf.sh/metrics-port to another`,
+  });
+});
+
+test('a request in flight is answered before the server closes, and no other begins', async (t) => {
+  let closing: Promise<void> | undefined;
+  let server: Server | undefined;
+  const slow: Routes = {
+    '/slow': async () => {
+      closing = closeServer(server!);
+      return text(200, 'in time');
+    },
+  };
+  const served = await serve(t, slow);
+  server = served.server;
+  assert.equal((await request(served.url('/slow'))).text, 'in time\n');
+  await closing;
+  await assert.rejects(request(served.url('/slow')));
+});
+
+test('a client that connects and asks for nothing does not keep the server from closing', async (t) => {
+  const { server, port } = await serve(t, hello);
+  const silent = connect(port, '127.0.0.1').resume();
+  const accepted = once(server, 'connection');
+  await once(silent, 'connect');
+  await accepted;
+  await Promise.all([closeServer(server), once(silent, 'close')]);
+});
