@@ -8,8 +8,8 @@ import { parseArgs } from 'node:util';
 import { textFormat } from '../sidecar/exposition/text.ts';
 import { libc } from '../sidecar/libbpf/native.ts';
 import { cgroupId, type PodCgroup } from '../sidecar/pod/cgroups.ts';
-import { startProbe } from '../sidecar/programs/probe.ts';
-import { builtinProbe } from '../sidecar/programs/source.ts';
+import { startProbe } from '../sidecar/probe.ts';
+import { builtinProbe } from '../sidecar/source.ts';
 import { cgroupRoot } from './node/cgroups.ts';
 import { createSandbox } from './node/sandbox.ts';
 

@@ -21,7 +21,13 @@ const closePatience = 1_000;
  * limit, there are no bodies, and few connections are kept. Not listening yet.
  */
 export function createHttpServer(routes: Routes, onError: (error: Error) => void): Server {
-  const server = createServer({ headersTimeout: 5_000, requestTimeout: 10_000, keepAliveTimeout: 65_000 });
+  const server = createServer({
+    headersTimeout: 5_000,
+    requestTimeout: 10_000,
+    // Without this the limits above are looked at every 30 s, for which silent clients could fill the server.
+    connectionsCheckingInterval: 5_000,
+    keepAliveTimeout: 65_000,
+  });
   server.maxConnections = 64;
   server.on('request', async (request, response) => {
     request.resume();
@@ -70,7 +76,7 @@ export async function closeServer(server: Server): Promise<void> {
 }
 
 function send(response: ServerResponse, answer: Answer): void {
-  const body = Buffer.from(answer.body);
+  const body = typeof answer.body === 'string' ? Buffer.from(answer.body) : answer.body;
   response.writeHead(answer.status, { 'content-type': answer.contentType, 'content-length': body.length });
   response.end(body);
 }

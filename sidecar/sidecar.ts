@@ -9,10 +9,10 @@ import { readAncestors } from './pod/ancestors.ts';
 import { findPodCgroup, type PodCgroup } from './pod/cgroups.ts';
 import { type Containers, createContainers } from './pod/containers.ts';
 import type { Identity } from './pod/identity.ts';
-import { type Probe, type ProgramState, startProbe } from './programs/probe.ts';
-import { builtinProbe } from './programs/source.ts';
+import { type Probe, type ProgramState, startProbe } from './probe.ts';
 import type { Family } from './series/family.ts';
 import { copiedLabels } from './settings.ts';
+import { builtinProbe } from './source.ts';
 
 /** What the sidecar is doing, for /readyz, the status page and its own metrics. */
 export interface Status {

@@ -2,7 +2,7 @@ import type { Metric } from '../../sidecar/contract/metric-spec.ts';
 import { parseMetricSpec } from '../../sidecar/contract/metric-spec-yaml.ts';
 import { openMetricsFormat } from '../../sidecar/exposition/openmetrics.ts';
 import { textFormat } from '../../sidecar/exposition/text.ts';
-import type { MapEntries } from '../../sidecar/series/entries.ts';
+import type { MapEntries } from '../../sidecar/maps/entries.ts';
 import { createFamilyReader } from '../../sidecar/series/family-reader.ts';
 import type { Row } from './row.ts';
 

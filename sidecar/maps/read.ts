@@ -1,7 +1,7 @@
 import { lookupBatch, possibleCpus } from '../libbpf/map.ts';
 import { type BpfMap, mapFd } from '../libbpf/object.ts';
 import { MapType } from '../libbpf/types.ts';
-import type { MapEntries } from '../series/entries.ts';
+import type { MapEntries } from './entries.ts';
 
 const perCpu: readonly number[] = [MapType.percpuHash, MapType.percpuArray, MapType.lruPercpuHash];
 const readable: readonly number[] = Object.values(MapType);

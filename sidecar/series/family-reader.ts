@@ -1,8 +1,8 @@
 import type { KeyPart } from '../contract/label-spec.ts';
 import type { HistogramMetric, Metric, ScalarMetric } from '../contract/metric-spec.ts';
+import type { MapEntries } from '../maps/entries.ts';
 import { bucketBounds, createBucketFinder, createScale } from './buckets.ts';
 import type { DecoderContext } from './decoders/decoder.ts';
-import type { MapEntries } from './entries.ts';
 import type { Family, HistogramSeries, ScalarSeries } from './family.ts';
 import { createLabelReader } from './key-labels.ts';
 import { checkKey, labelBytes, type MapLayout, valueOffset, wordSize } from './layout.ts';

@@ -10,7 +10,7 @@ import { cgroupRoot } from '../../scripts/node/cgroups.ts';
 import { createSandbox } from '../../scripts/node/sandbox.ts';
 import { parseMetricSpec } from '../../sidecar/contract/metric-spec-yaml.ts';
 import { cgroupId } from '../../sidecar/pod/cgroups.ts';
-import { startProbe } from '../../sidecar/programs/probe.ts';
+import { startProbe } from '../../sidecar/probe.ts';
 import { decide } from '../../webhook/admission/decide.ts';
 import { injectionConfig } from '../../webhook/config.ts';
 import { output } from '../support/pod.ts';

@@ -3,8 +3,8 @@ import { after, describe, test } from 'node:test';
 import { updateElement } from '../../../sidecar/libbpf/map.ts';
 import { closeObject, findMap, loadObject, mapFd, openObject } from '../../../sidecar/libbpf/object.ts';
 import { runProgram } from '../../../sidecar/libbpf/run.ts';
+import type { MapEntries } from '../../../sidecar/maps/entries.ts';
 import { createMapReader } from '../../../sidecar/maps/read.ts';
-import type { MapEntries } from '../../../sidecar/series/entries.ts';
 import { compileProgram } from '../../support/compile.ts';
 
 const map = (name: string, type: string, entries: number) =>

@@ -1,4 +1,4 @@
-import type { MapEntries } from '../../../sidecar/series/entries.ts';
+import type { MapEntries } from '../../../sidecar/maps/entries.ts';
 
 /** What a batch read of a map with these entries gives. The values of a per-CPU map come one per CPU. */
 export function mapEntries(

@@ -1,5 +1,5 @@
-import { type MetricSpec, readMetricSpec } from '../contract/metric-spec.ts';
-import { readObject, readSpec } from '../objects.ts';
+import { type MetricSpec, readMetricSpec } from './contract/metric-spec.ts';
+import { readObject, readSpec } from './objects.ts';
 
 /** What a probe is made of: the built-in ones and a user's own are the same from here on. */
 export interface ProbeSource {

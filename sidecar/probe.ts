@@ -6,13 +6,13 @@ import {
   loadObject,
   openObject,
   setConstants,
-} from '../libbpf/object.ts';
-import { createMapReader } from '../maps/read.ts';
-import type { PodCgroup } from '../pod/cgroups.ts';
-import type { DecoderContext } from '../series/decoders/decoder.ts';
-import type { Family } from '../series/family.ts';
-import { createFamilyReader } from '../series/family-reader.ts';
-import { type Attachment, dispatch } from './dispatch.ts';
+} from './libbpf/object.ts';
+import { createMapReader } from './maps/read.ts';
+import type { PodCgroup } from './pod/cgroups.ts';
+import { type Attachment, dispatch } from './programs/dispatch.ts';
+import type { DecoderContext } from './series/decoders/decoder.ts';
+import type { Family } from './series/family.ts';
+import { createFamilyReader } from './series/family-reader.ts';
 import type { ProbeSource } from './source.ts';
 
 /** A probe at work. */

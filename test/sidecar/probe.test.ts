@@ -4,20 +4,20 @@ import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { relative, sep } from 'node:path';
 import { after, before, describe, type TestContext, test } from 'node:test';
-import { cgroupRoot } from '../../../scripts/node/cgroups.ts';
-import { type Container, createSandbox, type Sandbox } from '../../../scripts/node/sandbox.ts';
-import { parseMetricSpec } from '../../../sidecar/contract/metric-spec-yaml.ts';
-import { readAncestors } from '../../../sidecar/pod/ancestors.ts';
-import { cgroupId, type PodCgroup } from '../../../sidecar/pod/cgroups.ts';
-import { type Containers, createContainers } from '../../../sidecar/pod/containers.ts';
-import { type Probe, startProbe } from '../../../sidecar/programs/probe.ts';
-import type { DecoderContext } from '../../../sidecar/series/decoders/decoder.ts';
-import type { ScalarFamily } from '../../../sidecar/series/family.ts';
-import { compileProgram } from '../../support/compile.ts';
-import { eventually } from '../../support/eventually.ts';
-import { heldBy, remaining } from '../../support/kernel.ts';
-import { output } from '../../support/pod.ts';
-import { writing } from '../../support/work.ts';
+import { cgroupRoot } from '../../scripts/node/cgroups.ts';
+import { type Container, createSandbox, type Sandbox } from '../../scripts/node/sandbox.ts';
+import { parseMetricSpec } from '../../sidecar/contract/metric-spec-yaml.ts';
+import { readAncestors } from '../../sidecar/pod/ancestors.ts';
+import { cgroupId, type PodCgroup } from '../../sidecar/pod/cgroups.ts';
+import { type Containers, createContainers } from '../../sidecar/pod/containers.ts';
+import { type Probe, startProbe } from '../../sidecar/probe.ts';
+import type { DecoderContext } from '../../sidecar/series/decoders/decoder.ts';
+import type { ScalarFamily } from '../../sidecar/series/family.ts';
+import { compileProgram } from '../support/compile.ts';
+import { eventually } from '../support/eventually.ts';
+import { heldBy, remaining } from '../support/kernel.ts';
+import { output } from '../support/pod.ts';
+import { writing } from '../support/work.ts';
 
 /** A program as the author of an exporter writes it, who knows of no pod: one plain counter. */
 const counter = (programs: string) => `
