@@ -7,10 +7,9 @@ import { setImmediate } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { textFormat } from '../sidecar/exposition/text.ts';
 import { libc } from '../sidecar/libbpf/native.ts';
-import { cgroupId, type PodCgroup } from '../sidecar/pod/cgroups.ts';
 import { startProbe } from '../sidecar/probe.ts';
 import { builtinProbe } from '../sidecar/source.ts';
-import { cgroupRoot } from './node/cgroups.ts';
+import { placeOf } from './node/place.ts';
 import { createSandbox } from './node/sandbox.ts';
 
 const samples = 20;
@@ -23,7 +22,7 @@ const scale = values.short ? 20 : 1;
 const context = { containerName: () => 'web', wantsContainer: () => true, generation: () => 0 };
 const sandbox = await createSandbox();
 try {
-  const pod = describe(sandbox.cgroup, sandbox.addContainer('bpf-sidecar').cgroup);
+  const pod = placeOf(sandbox, sandbox.addContainer('bpf-sidecar'));
   const network = builtinProbe('network');
   const cycles = await soak('load, attach and close', 10_000 / scale, () => {
     startProbe(network, pod, context).close();
@@ -70,9 +69,4 @@ async function soak(what: string, times: number, action: () => void): Promise<bo
   const flat = growth < allowedGrowth;
   console.log(`  ${flat ? 'flat' : 'GROWN'}: ${growth.toFixed(1)} MiB from the second quarter to the last\n`);
   return flat;
-}
-
-function describe(path: string, sidecar: string): PodCgroup {
-  const level = path.slice(cgroupRoot().length).split('/').filter(Boolean).length;
-  return { path, level, id: cgroupId(path), sidecar: cgroupId(sidecar) };
 }

@@ -47,11 +47,16 @@ struct sock_cgroup_data {
 
 struct sock_common {
     unsigned long skc_flags;
+    volatile unsigned char skc_state;
 };
 
 struct sock {
     struct sock_common __sk_common;
     struct sock_cgroup_data sk_cgrp_data;
+};
+
+struct sk_buff {
+    struct sock *sk;
 };
 
 struct inet_sock {

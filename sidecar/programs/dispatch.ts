@@ -41,12 +41,17 @@ export function dispatch(program: Program, pod: PodCgroup): Attachment {
     throw new Error(
       `program ${program.name}: SEC("${program.section}") is of a kind that cannot be attached yet`,
     );
-  const kind = family.dispatcher(program);
+  const { object: kind, constants } = family.dispatcher(program);
   const object = openObject(`dispatcher ${kind}`, readObject(`dispatchers/${kind}`));
   try {
     // Errors are to name the program that it stands in for.
     const dispatcher = { ...object.programs[0]!, name: program.name };
-    setConstants(object, { verdict: family.verdict, sidecar: pod.sidecar, container_level: pod.level + 1 });
+    setConstants(object, {
+      ...constants,
+      verdict: family.verdict,
+      sidecar: pod.sidecar,
+      container_level: pod.level + 1,
+    });
     family.prepare(dispatcher, program);
     const onGlobalHook = object.maps.some((map) => map.name === 'pods');
     if (onGlobalHook) setVariable(object, 'pod_levels', 1n << BigInt(pod.level));

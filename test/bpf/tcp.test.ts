@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { after, before, describe, test } from 'node:test';
-import { cgroupRoot } from '../../scripts/node/cgroups.ts';
+import { placeOf } from '../../scripts/node/place.ts';
 import { cgroupId } from '../../sidecar/pod/cgroups.ts';
 import { startProbe } from '../../sidecar/probe.ts';
 import { builtinProbe } from '../../sidecar/source.ts';
@@ -134,8 +134,7 @@ for line in sys.stdin:
     };
     await send();
     // A second sidecar's probe on the same pod: to it the connection is older than itself.
-    const level = pod.sandbox.cgroup.slice(cgroupRoot().length).split('/').filter(Boolean).length;
-    const place = { path: pod.sandbox.cgroup, level, id: cgroupId(pod.sandbox.cgroup), sidecar: 0n };
+    const place = placeOf(pod.sandbox, pod.sidecar);
     const context = { containerName: String, wantsContainer: () => true, generation: () => 0 };
     const next = startProbe(builtinProbe('tcp'), place, context);
     after(() => next.close());

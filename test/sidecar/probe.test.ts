@@ -2,45 +2,19 @@ import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { relative, sep } from 'node:path';
 import { after, before, describe, type TestContext, test } from 'node:test';
-import { cgroupRoot } from '../../scripts/node/cgroups.ts';
+import { placeOf } from '../../scripts/node/place.ts';
 import { type Container, createSandbox, type Sandbox } from '../../scripts/node/sandbox.ts';
-import { parseMetricSpec } from '../../sidecar/contract/metric-spec-yaml.ts';
-import { readAncestors } from '../../sidecar/pod/ancestors.ts';
-import { cgroupId, type PodCgroup } from '../../sidecar/pod/cgroups.ts';
+import type { PodCgroup } from '../../sidecar/pod/cgroups.ts';
 import { type Containers, createContainers } from '../../sidecar/pod/containers.ts';
-import { type Probe, startProbe } from '../../sidecar/probe.ts';
+import type { Probe } from '../../sidecar/probe.ts';
 import type { DecoderContext } from '../../sidecar/series/decoders/decoder.ts';
 import type { ScalarFamily } from '../../sidecar/series/family.ts';
-import { compileProgram } from '../support/compile.ts';
+import { counting, countingSpec, eventsOf, startAuthored } from '../support/author.ts';
 import { eventually } from '../support/eventually.ts';
 import { heldBy, remaining } from '../support/kernel.ts';
 import { output } from '../support/pod.ts';
 import { writing } from '../support/work.ts';
-
-/** A program as the author of an exporter writes it, who knows of no pod: one plain counter. */
-const counter = (programs: string) => `
-#include <linux/bpf.h>
-#include <asm/unistd.h>
-#include <bpf/bpf_helpers.h>
-
-struct {
-    __uint(type, BPF_MAP_TYPE_ARRAY);
-    __uint(max_entries, 1);
-    __type(key, __u32);
-    __type(value, __u64);
-} events_total SEC(".maps");
-
-static void increment(void) {
-    __u32 zero = 0;
-    __u64 *count = bpf_map_lookup_elem(&events_total, &zero);
-    if (count)
-        __sync_fetch_and_add(count, 1);
-}
-${programs}`;
-
-const spec = 'metrics: { counters: [{ name: events_total, help: Events., labels: [] }] }';
 
 const rawWrites = `
 SEC("raw_tp/sys_enter") int writes(struct bpf_raw_tracepoint_args *ctx) {
@@ -98,13 +72,7 @@ describe('a probe', () => {
     web = sandbox.addContainer('web');
     sidecar = sandbox.addContainer('bpf-sidecar');
     outsider = other.addContainer('web');
-    const root = readAncestors().indexOf(cgroupId(cgroupRoot()));
-    pod = {
-      path: sandbox.cgroup,
-      level: root + relative(cgroupRoot(), sandbox.cgroup).split(sep).length,
-      id: cgroupId(sandbox.cgroup),
-      sidecar: cgroupId(sidecar.cgroup),
-    };
+    pod = placeOf(sandbox, sidecar);
     containers = createContainers(pod.path, sandbox.containerLogs, sandbox);
     containers.refresh();
     context = {
@@ -119,14 +87,7 @@ describe('a probe', () => {
     if (!hadTracefs) spawnSync('umount', [tracefs]);
   });
 
-  const start = async (code: string, yaml = spec) => {
-    const elf = await compileProgram(code);
-    return startProbe({ name: 'mine', elf, spec: parseMetricSpec(yaml, 'mine.yaml') }, pod, context);
-  };
-  const events = (probe: Probe) => {
-    const [family] = probe.read();
-    return [...(family as ScalarFamily).series][0]?.value;
-  };
+  const start = (code: string, yaml?: string) => startAuthored(code, pod, yaml, context);
 
   /** The same work, in other amounts, in the sidecar, in another pod and in no pod. */
   async function workElsewhere(work: (n: number) => string[]): Promise<void> {
@@ -179,11 +140,11 @@ describe('a probe', () => {
     ],
   ] as const satisfies [string, string, (n: number) => string[], (n: number) => number][])
     test(`of kind ${section} counts the events of its pod, and no others`, async (t) => {
-      const probe = await start(counter(program));
+      const probe = await start(counting(program));
       t.after(() => probe.close());
       if (cannotAttach(t, probe)) return;
       await Promise.all([workElsewhere(work), output(web, ...work(7))]);
-      assert.equal(events(probe), expected(7));
+      assert.equal(eventsOf(probe), expected(7));
     });
 
   test('counts the children and the threads of a container as that container', async (t) => {
@@ -244,7 +205,7 @@ for thread in threads: thread.join()
   });
 
   test('that cannot start leaves nothing behind and another at work', async (t) => {
-    const probe = await start(counter(rawWrites));
+    const probe = await start(counting(rawWrites));
     t.after(() => probe.close());
     const held = heldBy('self');
     const labels = (size: number) =>
@@ -254,24 +215,24 @@ for thread in threads: thread.join()
     for (const [code, yaml, reason] of [
       [
         `${rawWrites} SEC("raw_tp/sys_exit") int astray(void *ctx) { return *(int *)8; }`,
-        spec,
+        countingSpec,
         /^object mine cannot be loaded: EACCES.*invalid mem access 'scalar'/,
       ],
       [rawWrites, map, /^object mine has no map lost_total; it has events_total$/],
       [rawWrites, member, /^map events_total of object mine has no value member calls; it has none$/],
       [rawWrites, labels(8), /^metric bpf_events_total: the labels cover 8 bytes, but a key .* has 4; /],
     ] as const) {
-      await assert.rejects(start(counter(code), yaml), { message: reason });
+      await assert.rejects(start(counting(code), yaml), { message: reason });
       assert.deepEqual(heldBy('self'), held);
     }
     await output(web, ...writing(7));
-    assert.equal(events(probe), 7);
+    assert.equal(eventsOf(probe), 7);
   });
 
   test('with programs that cannot be attached has the others at work', async () => {
     const held = heldBy('self');
     const probe = await start(
-      counter(`${rawWrites}
+      counting(`${rawWrites}
 SEC("xdp") int frames(struct xdp_md *ctx) { increment(); return XDP_PASS; }
 SEC("raw_tp/no_such_event") int nowhere(void *ctx) { increment(); return 0; }`),
     );
@@ -284,7 +245,7 @@ SEC("raw_tp/no_such_event") int nowhere(void *ctx) { increment(); return 0; }`),
         /^program nowhere cannot be attached to raw tracepoint no_such_event: ENOENT/,
       );
       await output(web, ...writing(7));
-      assert.equal(events(probe), 7);
+      assert.equal(eventsOf(probe), 7);
     } finally {
       probe.close();
     }
@@ -293,7 +254,7 @@ SEC("raw_tp/no_such_event") int nowhere(void *ctx) { increment(); return 0; }`),
 
   test('that is closed counts no more and leaves nothing in the kernel', async () => {
     const before = new Set(heldBy('self'));
-    const probe = await start(counter(rawWrites));
+    const probe = await start(counting(rawWrites));
     const added = heldBy('self').filter((object) => !before.has(object));
     assert.deepEqual(remaining(added), added);
     for (const kind of ['prog', 'map', 'link'])

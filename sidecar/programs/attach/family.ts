@@ -7,14 +7,20 @@ import type { Program } from '../../libbpf/object.ts';
  */
 export interface AttachFamily {
   accepts(program: Program): boolean;
-  /** Which object of bpf/dispatchers stands in: it decides the subject. */
-  dispatcher(program: Program): string;
+  /** What stands in. Throws an Error that says why where an event of the hook cannot be given to a pod. */
+  dispatcher(program: Program): Dispatcher;
   /** What the hook is told when the event is not for the program: that nothing is to change. */
   verdict: number;
   /** Makes the opened dispatcher fit for the program's hook, before it is loaded. */
   prepare(dispatcher: Program, program: Program): void;
   /** `pod` is the open directory of the pod cgroup. */
   attach(dispatcher: Program, program: Program, pod: number): Link;
+}
+
+/** An object of bpf/dispatchers, which decides the subject, and its constants. */
+export interface Dispatcher {
+  object: string;
+  constants: Readonly<Record<string, number>>;
 }
 
 /** The part of a section after its first slash: `sys_enter` of `tp_btf/sys_enter`. */

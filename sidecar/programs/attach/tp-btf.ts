@@ -1,13 +1,29 @@
+import { tracepointArguments } from '../../libbpf/kernel-btf.ts';
 import { attachTrace } from '../../libbpf/link.ts';
 import { retarget } from '../../libbpf/object.ts';
 import { AttachType, ProgramType } from '../../libbpf/types.ts';
+import { subjectOf } from '../subject.ts';
 import { type AttachFamily, sectionTarget } from './family.ts';
 
 /** `tp_btf/<tracepoint>`: raw tracepoints with typed arguments. */
 export const tpBtf: AttachFamily = {
   accepts: (program) =>
     program.type === ProgramType.tracing && program.expectedAttachType === AttachType.traceRawTp,
-  dispatcher: () => 'task',
+  dispatcher(program) {
+    const hook = sectionTarget(program);
+    const subject = subjectOf(hook, () => tracepointArguments(hook));
+    switch (subject.kind) {
+      case 'current':
+        return { object: 'task', constants: {} };
+      case 'task':
+        return {
+          object: 'task_argument',
+          constants: { first_task: subject.first, second_task: subject.second },
+        };
+      case 'sock':
+        return { object: 'sock_argument', constants: { sock: subject.sock, skb: subject.skb } };
+    }
+  },
   verdict: 0,
   prepare: (dispatcher, program) =>
     retarget(dispatcher, ProgramType.tracing, AttachType.traceRawTp, sectionTarget(program)),

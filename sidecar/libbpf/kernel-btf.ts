@@ -1,0 +1,64 @@
+import type { Pointer } from './call.ts';
+import { readMemory, readString } from './memory.ts';
+import { libbpf } from './native.ts';
+
+const Kind = { pointer: 2, struct: 4, const: 10, typedef: 8, volatile: 9, funcProto: 13 } as const;
+
+/** struct btf_type: name, info, and the size or the type referred to. */
+const typeSize = 12;
+const parameterSize = 8;
+
+/**
+ * What the arguments of a kernel tracepoint point to: the name of the struct, or undefined for anything else.
+ * From the type `btf_trace_<name>` in the kernel's BTF; undefined when there is no such tracepoint, or no BTF.
+ */
+export function tracepointArguments(name: string): (string | undefined)[] | undefined {
+  const btf = libbpf.btf__load_vmlinux_btf();
+  if (btf === 0) return undefined;
+  try {
+    const typedef = libbpf.btf__find_by_name_kind(btf, `btf_trace_${name}`, Kind.typedef);
+    if (typedef < 0) return undefined;
+    const proto = follow(btf, typedef, [Kind.typedef, Kind.pointer]);
+    if (proto.kind !== Kind.funcProto) return undefined;
+    const parameters = readMemory(proto.at + typeSize, proto.count * parameterSize);
+    return Array.from({ length: proto.count }, (_, i) =>
+      pointedStruct(btf, parameters.readUInt32LE(i * parameterSize + 4)),
+    ).slice(1); // The first is the `void *__data` of every tracepoint's function.
+  } finally {
+    libbpf.btf__free(btf);
+  }
+}
+
+function pointedStruct(btf: Pointer, id: number): string | undefined {
+  if (id === 0 || typeAt(btf, id).kind !== Kind.pointer) return undefined;
+  const target = follow(btf, id, [Kind.pointer, Kind.const, Kind.volatile]);
+  return target.kind === Kind.struct ? readString(libbpf.btf__name_by_offset(btf, target.name)) : undefined;
+}
+
+interface Type {
+  at: Pointer;
+  kind: number;
+  count: number;
+  name: number;
+  target: number;
+}
+
+function typeAt(btf: Pointer, id: number): Type {
+  const at = libbpf.btf__type_by_id(btf, id);
+  const bytes = readMemory(at, typeSize);
+  const info = bytes.readUInt32LE(4);
+  return {
+    at,
+    kind: (info >> 24) & 0x1f,
+    count: info & 0xffff,
+    name: bytes.readUInt32LE(0),
+    target: bytes.readUInt32LE(8),
+  };
+}
+
+/** Goes through types of these kinds, each at most once. */
+function follow(btf: Pointer, id: number, kinds: readonly number[]): Type {
+  let type = typeAt(btf, id);
+  for (const _ of kinds) if (kinds.includes(type.kind) && type.target !== 0) type = typeAt(btf, type.target);
+  return type;
+}

@@ -1,0 +1,191 @@
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import { after, before, describe, test } from 'node:test';
+import { placeOf } from '../../../scripts/node/place.ts';
+import { type Container, createSandbox, type Sandbox } from '../../../scripts/node/sandbox.ts';
+import type { PodCgroup } from '../../../sidecar/pod/cgroups.ts';
+import { subjectOf } from '../../../sidecar/programs/subject.ts';
+import { counting, eventsOf, startAuthored } from '../../support/author.ts';
+import { eventually } from '../../support/eventually.ts';
+import { output } from '../../support/pod.ts';
+
+describe('the subject of a tracepoint', () => {
+  for (const [name, structs, expected] of [
+    ['sys_enter', ['pt_regs', undefined], { kind: 'current' }],
+    ['page_fault_user', [undefined, 'pt_regs', undefined], { kind: 'current' }],
+    ['sys_enter_write', undefined, { kind: 'current' }],
+    ['sched_wakeup', ['task_struct'], { kind: 'task', first: 0, second: -1 }],
+    [
+      'sched_switch',
+      [undefined, 'task_struct', 'task_struct', undefined],
+      { kind: 'task', first: 1, second: 2 },
+    ],
+    ['signal_generate', [undefined, 'kernel_siginfo', 'task_struct'], { kind: 'task', first: 2, second: -1 }],
+    ['tcp_retransmit_skb', ['sock', 'sk_buff'], { kind: 'sock', sock: 0, skb: 1 }],
+    ['kfree_skb', ['sk_buff', undefined, undefined, 'sock'], { kind: 'sock', sock: 3, skb: 0 }],
+    ['net_dev_xmit', ['sk_buff', undefined, 'net_device'], { kind: 'sock', sock: -1, skb: 0 }],
+  ] as const)
+    test(`${name}: ${expected.kind}`, () => {
+      assert.deepEqual(
+        subjectOf(name, () => structs && [...structs]),
+        expected,
+      );
+    });
+
+  for (const name of [
+    'softirq_entry',
+    'irq_handler_entry',
+    'timer_start',
+    'hrtimer_expire_entry',
+    'mm_page_alloc',
+  ])
+    test(`${name}: none, which is an error`, () => {
+      assert.throws(() => subjectOf(name, () => []), {
+        message: `tracepoint ${name} has no subject: its events belong to no task or socket, and so to no pod`,
+      });
+    });
+
+  test('block_rq_issue: a block request, which is an error', () => {
+    assert.throws(() => subjectOf('block_rq_issue', () => ['request']), /is about a block request/);
+  });
+});
+
+/** Sleeps 200 times for each line that it reads, and answers. */
+const sleeper = `
+import sys, time
+for line in sys.stdin:
+    for _ in range(200): time.sleep(0.0005)
+    print('slept', flush=True)
+`;
+
+/** Connects and disconnects as often as is said. */
+const clients = `
+import socket, sys
+for _ in range(int(sys.argv[3])):
+    with socket.create_connection((sys.argv[1], int(sys.argv[2]))) as connection:
+        while connection.recv(100): pass
+`;
+
+describe('a program of an author who knows of no pod', () => {
+  let sandbox: Sandbox;
+  let other: Sandbox;
+  let pod: PodCgroup;
+  let web: Container;
+  let outsider: Container;
+  before(async () => {
+    sandbox = await createSandbox({ network: true });
+    other = await createSandbox({ network: true });
+    pod = placeOf(sandbox, sandbox.addContainer('bpf-sidecar'));
+    web = sandbox.addContainer('web');
+    outsider = other.addContainer('web');
+  });
+  after(async () => {
+    await sandbox.destroy();
+    await other.destroy();
+  });
+
+  test('counts the wake-ups of the pod, by timers in whose interrupt anybody is current', async () => {
+    const probe = await startAuthored(
+      counting('SEC("tp_btf/sched_wakeup") int wakeup(__u64 *ctx) { increment(); return 0; }'),
+      pod,
+    );
+    after(() => probe.close());
+    assert.deepEqual(
+      probe.programs.map(({ problem }) => problem),
+      [undefined],
+    );
+    const start = (container: Container) =>
+      container.spawn(['python3', '-uc', sleeper], { stdio: ['pipe', 'pipe', 'inherit'] });
+    const sleep = async (child: ChildProcess) => {
+      child.stdin!.write('\n');
+      await once(child.stdout!, 'data');
+    };
+    const inside = start(web);
+    const outside = start(outsider);
+    after(() => {
+      inside.kill();
+      outside.kill();
+    });
+    await sleep(inside);
+    await sleep(outside);
+    const before = eventsOf(probe)!;
+    await sleep(outside);
+    assert.equal(eventsOf(probe), before, 'wake-ups of another pod');
+    await sleep(inside);
+    // 200 by timers, and one by the line that it waited for.
+    assert.equal(eventsOf(probe), before + 201);
+  });
+
+  test("counts connections by the socket's pod, though soft interrupts establish them", async () => {
+    const probe = await startAuthored(
+      counting(`
+SEC("tp_btf/inet_sock_set_state") int state(__u64 *ctx) {
+    if ((int)ctx[2] == 1)
+        increment();
+    return 0;
+}`),
+      pod,
+    );
+    after(() => probe.close());
+    const server = createServer((socket) => socket.end());
+    server.listen(0);
+    await once(server, 'listening');
+    after(() => server.close());
+    const { port } = server.address() as { port: number };
+    const connect = async (container: Container, times: number) => {
+      const gateway = await output(container, 'sh', '-c', "ip route | awk '/default/ {printf $3}'");
+      await output(container, 'python3', '-c', clients, gateway, String(port), String(times));
+    };
+    await connect(web, 37);
+    await connect(outsider, 11);
+    assert.equal(eventsOf(probe), 37, 'the sockets of the pod, not the server outside nor the other pod');
+  });
+
+  test('counts signals that come to the pod, not those that it sends', async () => {
+    const probe = await startAuthored(
+      counting(`
+SEC("tp_btf/signal_generate") int signal(__u64 *ctx) {
+    if ((int)ctx[0] == 10)
+        increment();
+    return 0;
+}`),
+      pod,
+    );
+    after(() => probe.close());
+    const ready =
+      'import signal, sys\nsignal.signal(signal.SIGUSR1, lambda *_: None)\nprint("ready", flush=True)\nsys.stdin.read()';
+    const target = web.spawn(['python3', '-c', ready], { stdio: ['pipe', 'pipe', 'inherit'] });
+    const bystander = spawn('python3', ['-c', ready], { stdio: ['pipe', 'pipe', 'inherit'] });
+    await Promise.all([once(target.stdout!, 'data'), once(bystander.stdout!, 'data')]);
+    for (let i = 0; i < 23; i++) process.kill(target.pid!, 'SIGUSR1');
+    await output(web, 'sh', '-c', `for i in 1 2 3 4 5; do kill -USR1 ${bystander.pid}; done`);
+    await eventually(() => assert.equal(eventsOf(probe), 23));
+    for (const child of [target, bystander]) {
+      child.stdin!.end();
+      await once(child, 'exit');
+    }
+  });
+
+  test('is refused on a hook without a subject, with the reason', async () => {
+    const probe = await startAuthored(
+      counting('SEC("tp_btf/softirq_entry") int softirq(__u64 *ctx) { increment(); return 0; }'),
+      pod,
+    );
+    after(() => probe.close());
+    assert.match(probe.programs[0]!.problem!, /softirq_entry has no subject/);
+  });
+
+  test('is told to use typed arguments where the subject is one of them', async () => {
+    const probe = await startAuthored(
+      counting('SEC("raw_tp/sched_wakeup") int wakeup(void *ctx) { increment(); return 0; }'),
+      pod,
+    );
+    after(() => probe.close());
+    assert.equal(
+      probe.programs[0]!.problem,
+      'program wakeup: the events of tracepoint sched_wakeup are about a task among its arguments, not the current task; write SEC("tp_btf/sched_wakeup")',
+    );
+  });
+});

@@ -1,0 +1,52 @@
+import { parseMetricSpec } from '../../sidecar/contract/metric-spec-yaml.ts';
+import type { PodCgroup } from '../../sidecar/pod/cgroups.ts';
+import { type Probe, startProbe } from '../../sidecar/probe.ts';
+import type { DecoderContext } from '../../sidecar/series/decoders/decoder.ts';
+import type { ScalarFamily } from '../../sidecar/series/family.ts';
+import { compileProgram } from './compile.ts';
+
+/** A program as the author of an exporter writes it, who knows of no pod: one plain counter, `increment()`. */
+export const counting = (programs: string) => `
+#include <linux/bpf.h>
+#include <asm/unistd.h>
+#include <bpf/bpf_helpers.h>
+
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, 1);
+    __type(key, __u32);
+    __type(value, __u64);
+} events_total SEC(".maps");
+
+static void increment(void) {
+    __u32 zero = 0;
+    __u64 *count = bpf_map_lookup_elem(&events_total, &zero);
+    if (count)
+        __sync_fetch_and_add(count, 1);
+}
+${programs}`;
+
+export const countingSpec = 'metrics: { counters: [{ name: events_total, help: Events., labels: [] }] }';
+
+const anyContainer: DecoderContext = {
+  containerName: String,
+  wantsContainer: () => true,
+  generation: () => 0,
+};
+
+/** Compiles a program and starts it as a probe of the pod. */
+export async function startAuthored(
+  code: string,
+  pod: PodCgroup,
+  yaml = countingSpec,
+  context = anyContainer,
+): Promise<Probe> {
+  const elf = await compileProgram(code);
+  return startProbe({ name: 'mine', elf, spec: parseMetricSpec(yaml, 'mine.yaml') }, pod, context);
+}
+
+/** What `increment()` has counted so far. */
+export function eventsOf(probe: Probe): number | undefined {
+  const [family] = probe.read();
+  return [...(family as ScalarFamily).series][0]?.value;
+}
