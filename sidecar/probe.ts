@@ -9,7 +9,8 @@ import {
 } from './libbpf/object.ts';
 import { createMapReader } from './maps/read.ts';
 import type { PodCgroup } from './pod/cgroups.ts';
-import { type Attachment, dispatch } from './programs/dispatch.ts';
+import type { Attachment } from './programs/attach/family.ts';
+import { attachProgram } from './programs/attach.ts';
 import type { DecoderContext } from './series/decoders/decoder.ts';
 import type { Family } from './series/family.ts';
 import { createFamilyReader } from './series/family-reader.ts';
@@ -53,7 +54,7 @@ export function startProbe(source: ProbeSource, pod: PodCgroup, context: Decoder
     const reader = createProbeReader(source, object, context);
     const programs = object.programs.map(({ name, section }, index): ProgramState => {
       try {
-        attachments.push(dispatch(object.programs[index]!, pod));
+        attachments.push(attachProgram(object.programs[index]!, pod));
         return { name, section };
       } catch (error) {
         return { name, section, problem: (error as Error).message };

@@ -51,6 +51,8 @@ export const libc = openLibrary(null, {
   memcpy: ['pointer', ['buffer', 'pointer', 'uint64']],
   malloc_trim: ['int', ['uint64']],
   mount: ['int', ['string', 'string', 'string', 'uint64', 'buffer']],
+  setsockopt: ['int', ['int', 'int', 'int', 'buffer', 'uint32']],
+  socket: ['int', ['int', 'int', 'int']],
   strnlen: ['uint64', ['pointer', 'uint64']],
   vsnprintf: ['int', ['buffer', 'uint64', 'pointer', 'pointer']],
 });

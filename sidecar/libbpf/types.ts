@@ -1,6 +1,7 @@
 /** The numbers of <linux/bpf.h> that we decide by. */
 
 export const ProgramType = {
+  socketFilter: 1,
   tracepoint: 5,
   cgroupSkb: 8,
   cgroupSock: 9,

@@ -15,50 +15,60 @@ import {
 } from '../libbpf/object.ts';
 import { readObject } from '../objects.ts';
 import type { PodCgroup } from '../pod/cgroups.ts';
-import { cgroup } from './attach/cgroup.ts';
-import type { AttachFamily } from './attach/family.ts';
-import { rawTracepoint } from './attach/raw-tracepoint.ts';
-import { tpBtf } from './attach/tp-btf.ts';
-import { tracepoint } from './attach/tracepoint.ts';
+import type { AttachFamily, Attachment } from './attach/family.ts';
 
-const families: readonly AttachFamily[] = [tpBtf, rawTracepoint, tracepoint, cgroup];
+/** What a family says of its dispatchers; the rest is the same for all. */
+export interface Dispatching {
+  accepts(program: Program): boolean;
+  /** What stands in. Throws an Error that says why where an event of the hook cannot be given to a pod. */
+  dispatcher(program: Program): Dispatcher;
+  /** What the hook is told when the event is not for the program: that nothing is to change. */
+  verdict: number;
+  /** Makes the opened dispatcher fit for the program's hook, before it is loaded. */
+  prepare(dispatcher: Program, program: Program): void;
+  /** `pod` is the open directory of the pod cgroup. */
+  link(dispatcher: Program, program: Program, pod: number): Link;
+}
 
-/** A program at work behind its dispatcher. */
-export interface Attachment {
-  detach(): void;
+/** An object of bpf/dispatchers, which decides the subject, and its constants. */
+export interface Dispatcher {
+  object: string;
+  constants: Readonly<Record<string, number>>;
 }
 
 /** The pod's place in a dispatcher's `programs`: a private dispatcher has only one. */
 const slot = 0;
 
 /**
- * Puts a loaded program behind a dispatcher on the program's hook, so that it runs for events of the pod
- * alone, the sidecar's own left out. Throws an Error that names the program and the reason.
+ * A family whose programs are never attached themselves: a dispatcher stands in for each on its hook and calls it
+ * for events of the pod alone, the sidecar's own left out.
  */
-export function dispatch(program: Program, pod: PodCgroup): Attachment {
-  const family = families.find((candidate) => candidate.accepts(program));
-  if (!family)
-    throw new Error(
-      `program ${program.name}: SEC("${program.section}") is of a kind that cannot be attached yet`,
-    );
-  const { object: kind, constants } = family.dispatcher(program);
+export function behindDispatcher(dispatching: Dispatching): AttachFamily {
+  return {
+    accepts: dispatching.accepts,
+    attach: (program, pod) => attachDispatcher(dispatching, program, pod),
+  };
+}
+
+function attachDispatcher(dispatching: Dispatching, program: Program, pod: PodCgroup): Attachment {
+  const { object: kind, constants } = dispatching.dispatcher(program);
   const object = openObject(`dispatcher ${kind}`, readObject(`dispatchers/${kind}`));
   try {
     // Errors are to name the program that it stands in for.
     const dispatcher = { ...object.programs[0]!, name: program.name };
     setConstants(object, {
       ...constants,
-      verdict: family.verdict,
+      verdict: dispatching.verdict,
       sidecar: pod.sidecar,
       container_level: pod.level + 1,
     });
-    family.prepare(dispatcher, program);
+    dispatching.prepare(dispatcher, program);
     const onGlobalHook = object.maps.some((map) => map.name === 'pods');
     if (onGlobalHook) setVariable(object, 'pod_levels', 1n << BigInt(pod.level));
     loadObject(object);
     updateElement(mapFd(findMap(object, 'programs')), uint32(slot), uint32(programFd(program)));
     if (onGlobalHook) registerPod(object, pod);
-    const link = attachTo(family, dispatcher, program, pod);
+    const link = linkTo(dispatching, dispatcher, program, pod);
     return {
       detach() {
         destroyLink(link);
@@ -81,10 +91,10 @@ function registerPod(object: BpfObject, pod: PodCgroup): void {
   updateElement(mapFd(findMap(object, 'pods')), key, value);
 }
 
-function attachTo(family: AttachFamily, dispatcher: Program, program: Program, pod: PodCgroup): Link {
+function linkTo(dispatching: Dispatching, dispatcher: Program, program: Program, pod: PodCgroup): Link {
   const directory = openSync(pod.path, 'r');
   try {
-    return family.attach(dispatcher, program, directory);
+    return dispatching.link(dispatcher, program, directory);
   } finally {
     closeSync(directory);
   }

@@ -1,7 +1,7 @@
 import { attachCgroup } from '../../libbpf/link.ts';
 import { retarget } from '../../libbpf/object.ts';
 import { ProgramType } from '../../libbpf/types.ts';
-import type { AttachFamily } from './family.ts';
+import { behindDispatcher } from '../dispatch.ts';
 
 /** The object of bpf/dispatchers for each type: the subject of a cgroup hook is a packet, a socket or a task. */
 const dispatchers: Record<number, string> = {
@@ -15,11 +15,11 @@ const dispatchers: Record<number, string> = {
 };
 
 /** Everything the kernel runs for the tasks, sockets and packets of one cgroup: attached to the pod's. */
-export const cgroup: AttachFamily = {
+export const cgroup = behindDispatcher({
   accepts: (program) => program.type in dispatchers,
   dispatcher: (program) => ({ object: dispatchers[program.type]!, constants: {} }),
   // Allow: whatever the program decides for the pod, the sidecar itself goes on undisturbed.
   verdict: 1,
   prepare: (dispatcher, program) => retarget(dispatcher, program.type, program.expectedAttachType),
-  attach: (dispatcher, _, pod) => attachCgroup(dispatcher, pod),
-};
+  link: (dispatcher, _, pod) => attachCgroup(dispatcher, pod),
+});

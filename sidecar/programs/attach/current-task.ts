@@ -1,7 +1,7 @@
 import { tracepointArguments } from '../../libbpf/kernel-btf.ts';
 import type { Program } from '../../libbpf/object.ts';
+import type { Dispatcher } from '../dispatch.ts';
 import { subjectOf } from '../subject.ts';
-import type { Dispatcher } from './family.ts';
 
 /**
  * The dispatcher of hooks whose arguments have no types to the verifier: it knows the current task alone. Throws

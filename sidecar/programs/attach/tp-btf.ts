@@ -2,11 +2,12 @@ import { tracepointArguments } from '../../libbpf/kernel-btf.ts';
 import { attachTrace } from '../../libbpf/link.ts';
 import { retarget } from '../../libbpf/object.ts';
 import { AttachType, ProgramType } from '../../libbpf/types.ts';
+import { behindDispatcher } from '../dispatch.ts';
 import { subjectOf } from '../subject.ts';
-import { type AttachFamily, sectionTarget } from './family.ts';
+import { sectionTarget } from './family.ts';
 
 /** `tp_btf/<tracepoint>`: raw tracepoints with typed arguments. */
-export const tpBtf: AttachFamily = {
+export const tpBtf = behindDispatcher({
   accepts: (program) =>
     program.type === ProgramType.tracing && program.expectedAttachType === AttachType.traceRawTp,
   dispatcher(program) {
@@ -27,5 +28,5 @@ export const tpBtf: AttachFamily = {
   verdict: 0,
   prepare: (dispatcher, program) =>
     retarget(dispatcher, ProgramType.tracing, AttachType.traceRawTp, sectionTarget(program)),
-  attach: (dispatcher) => attachTrace(dispatcher),
-};
+  link: (dispatcher) => attachTrace(dispatcher),
+});
