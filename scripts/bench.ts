@@ -1,5 +1,6 @@
 /** `npm run bench`: what the sidecar and the webhook cost, each measured for real on this machine. */
 
+import { benchEvents } from './bench/events.ts';
 import type { Row } from './bench/row.ts';
 import { benchScrape } from './bench/scrape.ts';
 import { benchSeries } from './bench/series.ts';
@@ -8,6 +9,7 @@ import { benchWebhook } from './bench/webhook.ts';
 
 const benches: [name: string, run: () => Promise<Row[]>][] = [
   ['scrape', benchScrape],
+  ['events', benchEvents],
   ['series', benchSeries],
   ['sidecar', benchSidecar],
   ['webhook', benchWebhook],
