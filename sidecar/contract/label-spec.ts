@@ -15,10 +15,17 @@ export interface LabelSpec extends KeyPart {
 
 const decoderNames = [
   'cgroup',
+  'dname',
   'errno',
   'hex',
   'ifname',
   'inet_ip',
+  'ksym',
+  'majorminor',
+  'pci_class',
+  'pci_device',
+  'pci_subclass',
+  'pci_vendor',
   'regexp',
   'static_map',
   'string',
@@ -73,10 +80,19 @@ const decoderSizes: Partial<Record<DecoderName, number[]>> = {
   cgroup: [8],
   ifname: [4],
   inet_ip: [4, 16],
+  ksym: [8],
+  majorminor: [4, 8],
   uint: [1, 2, 4, 8],
 };
-const readsBytes: DecoderName[] = ['hex', 'ifname', 'inet_ip', 'string', 'uint'];
-const readsNumbers: DecoderName[] = ['errno', 'syscall'];
+const readsBytes: DecoderName[] = ['hex', 'ifname', 'inet_ip', 'ksym', 'majorminor', 'string', 'uint'];
+const readsNumbers: DecoderName[] = [
+  'errno',
+  'pci_class',
+  'pci_device',
+  'pci_subclass',
+  'pci_vendor',
+  'syscall',
+];
 
 function checkChain(decoders: DecoderSpec[], size: number, at: string): void {
   decoders.forEach(({ name }, index) => {

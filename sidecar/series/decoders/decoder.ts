@@ -31,3 +31,9 @@ export function asBytes(input: Buffer | string): Buffer {
 export function asText(input: Buffer | string): string {
   return typeof input === 'string' ? input : input.toString('utf8');
 }
+
+/** A string of C: what is before the first NUL, or all of it. */
+export function untilNul(bytes: Buffer): Buffer {
+  const end = bytes.indexOf(0);
+  return end < 0 ? bytes : bytes.subarray(0, end);
+}

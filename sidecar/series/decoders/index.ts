@@ -1,22 +1,43 @@
 import type { DecoderName, DecoderSpec } from '../../contract/label-spec.ts';
 import { createCgroup } from './cgroup.ts';
 import type { CreateDecoder, Decoder, DecoderContext } from './decoder.ts';
+import { createDname } from './dname.ts';
 import { createErrno } from './errno.ts';
 import { createHex } from './hex.ts';
 import { createIfname } from './ifname.ts';
 import { createInetIp } from './inet-ip.ts';
+import { readKernelSymbols } from './kernel-symbols.ts';
+import { createKsym } from './ksym.ts';
+import { createMajorMinor } from './majorminor.ts';
+import { once } from './once.ts';
+import { createPciClass } from './pci-class.ts';
+import { createPciDevice } from './pci-device.ts';
+import { pciIdsPaths, readPciIds } from './pci-ids.ts';
+import { createPciSubclass } from './pci-subclass.ts';
+import { createPciVendor } from './pci-vendor.ts';
 import { createRegexp } from './regexp.ts';
 import { createStaticMap } from './static-map.ts';
 import { createString } from './string.ts';
 import { createSyscall } from './syscall.ts';
 import { createUint } from './uint.ts';
 
+/** Megabytes each: only for who needs them, and then shared by all labels. */
+const kernelSymbols = once(() => readKernelSymbols('/proc/kallsyms'));
+const pciIds = once(() => readPciIds(pciIdsPaths));
+
 const creators: { [Name in DecoderName]: CreateDecoder<Extract<DecoderSpec, { name: Name }>> } = {
   cgroup: createCgroup,
+  dname: createDname,
   errno: createErrno,
   hex: createHex,
   ifname: createIfname,
   inet_ip: createInetIp,
+  ksym: () => createKsym(kernelSymbols),
+  majorminor: createMajorMinor,
+  pci_class: () => createPciClass(pciIds),
+  pci_device: () => createPciDevice(pciIds),
+  pci_subclass: () => createPciSubclass(pciIds),
+  pci_vendor: () => createPciVendor(pciIds),
   regexp: createRegexp,
   static_map: createStaticMap,
   string: createString,
