@@ -1,16 +1,15 @@
 import { parseArgs } from 'node:util';
-import { attempt } from './attempt.ts';
 import { readAnnotations } from './contract/annotations.ts';
-import { createLog } from './contract/log.ts';
-import { environment, paths } from './contract/pod.ts';
+import { createLog, type Log } from './contract/log.ts';
+import { environment, mountPaths, paths } from './contract/pod.ts';
 import { negotiateFormat } from './exposition/negotiate.ts';
 import { ownFamilies } from './exposition/own.ts';
 import { createOwnMetrics, type OwnMetrics } from './metrics.ts';
 import { type Identity, readIdentity } from './pod/identity.ts';
+import { watchDirectory } from './pod/watch.ts';
 import { renderLabels } from './series/labels.ts';
 import { type Answer, closeServer, createHttpServer, listen, type Routes, text } from './server.ts';
-import { readSettings } from './settings.ts';
-import { isReady, problemsOf, type Sidecar, startSidecar } from './sidecar.ts';
+import { createSidecar, isReady, problemsOf, type Sidecar } from './sidecar.ts';
 import { renderStatus } from './status.ts';
 
 const help = `Usage: bpf-sidecar run
@@ -49,32 +48,37 @@ export async function run(argv: string[]): Promise<number> {
     return 2;
   }
 
-  const settings = attempt(readSettings);
-  const level = settings instanceof Error ? undefined : settings.logLevel;
-  const log = createLog((line) => process.stdout.write(line), level);
-  const { sidecar, settled } = startSidecar(identity, settings, log);
+  const log: Log = (...line) => createLog(write, sidecar.status.settings?.logLevel)(...line);
+  const { sidecar, update } = createSidecar(identity, log);
   const own = createOwnMetrics(sidecar);
   const server = createHttpServer(routesOf(identity, sidecar, own), (error) =>
     log('error', 'a request failed', { error: error.message }),
   );
+  const stopWatching = watchDirectory(mountPaths.podInfo, async () => {
+    const result = await update();
+    if (result !== undefined) own.configChanges.inc({ result });
+  });
   try {
+    update();
     log('info', 'listening', { port: await listen(server, port) });
+    const signal = await ended();
+    log('info', 'ending', { signal });
+    await closeServer(server);
+    return 0;
   } catch (error) {
-    sidecar.close();
     process.stderr.write(`bpf-sidecar run: ${(error as Error).message}\n`);
     return 1;
+  } finally {
+    stopWatching();
+    sidecar.close();
   }
+}
 
-  const signal = await ended();
-  log('info', 'ending', { signal });
-  await closeServer(server);
-  await settled;
-  sidecar.close();
-  return 0;
+function write(line: string): void {
+  process.stdout.write(line);
 }
 
 function routesOf(identity: Identity, sidecar: Sidecar, own: OwnMetrics): Routes {
-  const { status } = sidecar;
   return {
     [paths.metrics]: async ({ accept }): Promise<Answer> => {
       const end = own.scrapeDuration.startTimer();
@@ -88,12 +92,13 @@ function routesOf(identity: Identity, sidecar: Sidecar, own: OwnMetrics): Routes
     },
     [paths.health]: () => text(200, 'ok'),
     [paths.ready]: ({ query }) => {
+      const { status } = sidecar;
       if (isReady(status)) return text(200, 'every probe is attached');
       if (!status.settled) return text(503, 'attaching');
       const problems = problemsOf(status).join('\n');
       return text(query.get('fail-open') === 'true' ? 200 : 503, problems);
     },
-    '/': () => text(200, renderStatus(identity, status)),
+    '/': () => text(200, renderStatus(identity, sidecar.status)),
   };
 }
 

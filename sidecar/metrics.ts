@@ -8,6 +8,7 @@ export interface OwnMetrics {
   registry: Registry;
   scrapeDuration: Histogram;
   readErrors: Counter<'probe'>;
+  configChanges: Counter<'result'>;
 }
 
 export function createOwnMetrics(sidecar: Sidecar): OwnMetrics {
@@ -44,6 +45,14 @@ export function createOwnMetrics(sidecar: Sidecar): OwnMetrics {
     },
   });
   new Gauge({
+    name: 'bpf_sidecar_config_valid',
+    help: "Whether the pod's annotations are accepted; when not, those accepted before them stay in force.",
+    registers,
+    collect() {
+      this.set(sidecar.status.rejected === undefined ? 1 : 0);
+    },
+  });
+  new Gauge({
     name: 'bpf_sidecar_resident_memory_bytes',
     help: 'Resident memory of the sidecar.',
     registers,
@@ -71,6 +80,13 @@ export function createOwnMetrics(sidecar: Sidecar): OwnMetrics {
       for (const [probe, series] of sidecar.dropped()) this.inc({ probe }, series);
     },
   });
+  const configChanges = new Counter({
+    name: 'bpf_sidecar_config_changes_total',
+    help: "Changes of the pod's annotations while the sidecar ran.",
+    labelNames: ['result'],
+    registers,
+  });
+  for (const result of ['accepted', 'rejected']) configChanges.inc({ result }, 0);
   return {
     registry,
     scrapeDuration: new Histogram({
@@ -85,5 +101,6 @@ export function createOwnMetrics(sidecar: Sidecar): OwnMetrics {
       labelNames: ['probe'],
       registers,
     }),
+    configChanges,
   };
 }

@@ -1,19 +1,44 @@
-import { describeProblem, readAnnotations, type Settings } from './contract/annotations.ts';
+import { annotationPrefix, describeProblem, readAnnotations, type Settings } from './contract/annotations.ts';
 import { mountPaths } from './contract/pod.ts';
 import { readPodInfo } from './pod/info.ts';
 
-/**
- * What the pod's annotations ask for. Throws an Error that names each annotation that cannot be accepted: the
- * webhook would not have injected such a pod, so it was changed since.
- */
-export function readSettings(): Settings {
-  const { settings, problems } = readAnnotations(readPodInfo(mountPaths.podInfo, 'annotations'));
-  if (problems.length > 0) throw new Error(problems.map(describeProblem).join('; '));
-  return settings;
+/** What the pod's annotations ask for, with what they copy from its labels. */
+export interface PodSettings extends Settings {
+  /** The pod's labels that are wanted on every series, by label name. */
+  seriesLabels: Record<string, string>;
 }
 
-/** The pod's labels that its annotations want on every series, by label name. */
-export function copiedLabels(names: readonly string[]): Record<string, string> {
+/**
+ * Reads the settings as they are now. Throws an Error that names each annotation that cannot be accepted: the
+ * webhook would not have injected such a pod, so it was changed since.
+ */
+export function readSettings(): PodSettings {
+  const { settings, problems } = readAnnotations(readPodInfo(mountPaths.podInfo, 'annotations'));
+  if (problems.length > 0) throw new Error(problems.map(describeProblem).join('; '));
+  return { ...settings, seriesLabels: copiedLabels(settings.podLabels) };
+}
+
+/** One sentence when settings differ in what a pod gets for good when it is created; undefined when not. */
+export function describeIneffective(created: Settings, now: Settings): string | undefined {
+  const before = fixedParts(created);
+  const changed = Object.entries(fixedParts(now)).filter(([name, value]) => value !== before[name]);
+  if (changed.length === 0) return undefined;
+  const names = changed.map(([name]) => annotationPrefix + name).join(', ');
+  return `${names}: changed without effect, because a running pod keeps its port and resources; create the pod anew`;
+}
+
+/** By annotation. */
+function fixedParts({ metricsPort, resources }: Settings): Record<string, string | undefined> {
+  return {
+    'metrics-port': String(metricsPort),
+    'cpu-request': resources.cpuRequest,
+    'cpu-limit': resources.cpuLimit,
+    'memory-request': resources.memoryRequest,
+    'memory-limit': resources.memoryLimit,
+  };
+}
+
+function copiedLabels(names: readonly string[]): Record<string, string> {
   if (names.length === 0) return {};
   const labels = readPodInfo(mountPaths.podInfo, 'labels');
   return Object.fromEntries(

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
 import { attempt } from './attempt.ts';
-import type { Settings } from './contract/annotations.ts';
 import type { Log } from './contract/log.ts';
 import { mountPaths } from './contract/pod.ts';
 import { libc } from './libbpf/native.ts';
@@ -10,14 +10,21 @@ import { findPodCgroup, type PodCgroup } from './pod/cgroups.ts';
 import { type Containers, createContainers } from './pod/containers.ts';
 import type { Identity } from './pod/identity.ts';
 import { type Probe, type ProgramState, startProbe } from './probe.ts';
+import type { DecoderContext } from './series/decoders/decoder.ts';
 import type { Family } from './series/family.ts';
-import { copiedLabels } from './settings.ts';
+import { describeIneffective, type PodSettings, readSettings } from './settings.ts';
 import { builtinProbe } from './source.ts';
 
 /** What the sidecar is doing, for /readyz, the status page and its own metrics. */
 export interface Status {
   /** Whether every probe is attached or has failed for good. */
   settled: boolean;
+  /** Those in force: the last that could be accepted. */
+  settings?: PodSettings;
+  /** Why the pod's annotations as they are now cannot be accepted. */
+  rejected?: string;
+  /** Which accepted changes a running pod cannot follow. */
+  ineffective?: string;
   /** What keeps the whole sidecar from working. */
   problem?: string;
   probes: ProbeStatus[];
@@ -29,7 +36,14 @@ export interface ProbeStatus {
   programs: readonly ProgramState[];
 }
 
-/** A sidecar that has been started; it may still be attaching. */
+/** The pod that is observed, found at the first update that can. */
+interface Pod {
+  cgroup: PodCgroup;
+  containers: Containers;
+  context: DecoderContext;
+}
+
+/** The probes at work. */
 export interface Sidecar {
   readonly status: Status;
   /** One scrape of all probes; a probe whose maps cannot be read is left out and reported. */
@@ -42,51 +56,52 @@ export interface Sidecar {
 }
 
 /**
- * Attaches the probes that the settings ask for, one after the other; never throws. Without settings it says
- * why, as it does of everything that goes wrong.
+ * Brings the probes in line with the pod's annotations, at the start and whenever these may have changed, one
+ * update after the other. Probes that are still wanted are not touched; annotations that cannot be accepted
+ * leave everything as it was. Never rejects. Resolves to what became of a change, undefined when there was none.
  */
-export function startSidecar(
-  identity: Identity,
-  settings: Settings | Error,
-  log: Log,
-): { sidecar: Sidecar; settled: Promise<void> } {
-  const status: Status = { settled: false, probes: [] };
-  const probes: Probe[] = [];
-  let containers: Containers | undefined;
-  let labels: Record<string, string> = {};
+export type Update = () => Promise<'accepted' | 'rejected' | undefined>;
+
+/** Attaches nothing yet: the first update does. */
+export function createSidecar(identity: Identity, log: Log): { sidecar: Sidecar; update: Update } {
+  let status: Status = { settled: false, probes: [] };
+  const probes = new Map<string, Probe>();
+  let pod: Pod | undefined;
+  let created: PodSettings | undefined;
+  let lastRead: PodSettings | Error | undefined;
+  let acceptances = 0;
+  let lastUpdate: ReturnType<Update> = Promise.resolve(undefined);
   let closed = false;
 
-  async function start(): Promise<void> {
-    if (settings instanceof Error) throw settings;
-    labels = copiedLabels(settings.podLabels);
-    const pod = findPod(identity);
-    log('info', 'found the pod cgroup', { path: pod.path, depth: pod.level });
-    containers = createContainers(pod.path, mountPaths.containerLogs, identity);
-    containers.refresh();
-    const context = {
-      containerName: containers.nameOf,
-      wantsContainer: (name: string) =>
-        settings.containers.length === 0 || settings.containers.includes(name),
-      generation: containers.generation,
-    };
-    const reason = 'programs of BPF resources cannot be run by this version';
-    for (const name of settings.programs) status.probes.push({ name, problem: reason, programs: [] });
-    for (const name of settings.probes) {
-      // A turn of the event loop between probes, to answer /healthz meanwhile.
-      await setImmediate();
-      if (closed) return;
-      const outcome = attempt(() => startProbe(builtinProbe(name), pod, context));
-      if (outcome instanceof Error) status.probes.push({ name, problem: outcome.message, programs: [] });
-      else {
-        probes.push(outcome);
-        status.probes.push({ name, programs: outcome.programs });
-      }
+  async function update(): ReturnType<Update> {
+    const settings = attempt(readSettings);
+    if (closed || isDeepStrictEqual(settings, lastRead)) return undefined;
+    lastRead = settings;
+    if (settings instanceof Error) {
+      status = { ...status, settled: true, rejected: settings.message };
+      log('error', settings.message);
+      return 'rejected';
     }
+    await accept(settings);
+    return 'accepted';
   }
 
-  async function settle(): Promise<void> {
+  async function accept(settings: PodSettings): Promise<void> {
+    created ??= settings;
+    acceptances++;
+    const ineffective = describeIneffective(created, settings);
+    const toldBefore = ineffective === status.ineffective;
+    const kept = [...probes.values()].filter(({ name }) => settings.probes.includes(name));
+    status = {
+      settled: false,
+      settings,
+      ...(ineffective !== undefined && { ineffective }),
+      probes: [...settings.programs.map(refuseProgram), ...kept],
+    };
+    if (ineffective !== undefined && !toldBefore) log('warn', ineffective);
     try {
-      await start();
+      detachAllBut(kept);
+      await attachMissing(settings);
     } catch (error) {
       status.problem = (error as Error).message;
     }
@@ -94,31 +109,84 @@ export function startSidecar(
     if (closed) return;
     status.settled = true;
     for (const problem of problemsOf(status)) log('error', problem);
-    if (isReady(status))
-      log('info', 'every probe is attached', { probes: probes.map((probe) => probe.name) });
+    if (isReady(status)) log('info', 'every probe is attached', { probes: settings.probes });
     // Loading parsed the kernel's BTF several times: give those megabytes back.
     libc.malloc_trim(0);
   }
 
+  function detachAllBut(kept: readonly Probe[]): void {
+    for (const probe of probes.values()) {
+      if (kept.includes(probe)) continue;
+      probes.delete(probe.name);
+      probe.close();
+    }
+  }
+
+  async function attachMissing(settings: PodSettings): Promise<void> {
+    pod ??= observePod();
+    const { cgroup, context } = pod;
+    for (const name of settings.probes) {
+      if (probes.has(name)) continue;
+      // A turn of the event loop between probes, to answer /healthz meanwhile.
+      await setImmediate();
+      if (closed) return;
+      const outcome = attempt(() => startProbe(builtinProbe(name), cgroup, context));
+      if (outcome instanceof Error) status.probes.push({ name, problem: outcome.message, programs: [] });
+      else {
+        probes.set(name, outcome);
+        status.probes.push(outcome);
+      }
+    }
+  }
+
+  function observePod(): Pod {
+    const cgroup = findPod(identity);
+    log('info', 'found the pod cgroup', { path: cgroup.path, depth: cgroup.level });
+    const containers = createContainers(cgroup.path, mountPaths.containerLogs, identity);
+    containers.refresh();
+    const context = {
+      containerName: containers.nameOf,
+      wantsContainer(name: string) {
+        const wanted = status.settings?.containers ?? [];
+        return wanted.length === 0 || wanted.includes(name);
+      },
+      generation: () => containers.generation() + acceptances,
+    };
+    return { cgroup, containers, context };
+  }
+
   const sidecar: Sidecar = {
-    status,
+    get status() {
+      return status;
+    },
     read(onError) {
-      containers?.refresh();
-      return probes.flatMap((probe) => {
+      pod?.containers.refresh();
+      return [...probes.values()].flatMap((probe) => {
         const families = attempt(() => probe.read());
         if (!(families instanceof Error)) return families;
         onError(probe.name, families);
         return [];
       });
     },
-    dropped: () => probes.map((probe) => [probe.name, probe.dropped()]),
-    podLabels: () => labels,
+    dropped: () => [...probes.values()].map((probe) => [probe.name, probe.dropped()]),
+    podLabels: () => status.settings?.seriesLabels ?? {},
     close() {
       closed = true;
-      for (const probe of probes.splice(0)) probe.close();
+      for (const probe of probes.values()) probe.close();
+      probes.clear();
     },
   };
-  return { sidecar, settled: settle() };
+  return {
+    sidecar,
+    update() {
+      lastUpdate = lastUpdate.then(update);
+      return lastUpdate;
+    },
+  };
+}
+
+function refuseProgram(name: string): ProbeStatus {
+  return { name, problem: 'programs of BPF resources cannot be run by this version', programs: [] };
 }
 
 /** Whether every probe is attached with all its programs. */
@@ -126,16 +194,15 @@ export function isReady(status: Status): boolean {
   return status.settled && problemsOf(status).length === 0;
 }
 
-/** One sentence for each thing that does not work. */
+/** One sentence for each thing that does not work; a rejected change is none while the settings before it are in force. */
 export function problemsOf(status: Status): string[] {
-  return [
-    ...(status.problem === undefined ? [] : [status.problem]),
-    ...status.probes.flatMap(({ name, problem, programs }) =>
-      [problem, ...programs.map((program) => program.problem)]
-        .filter((reason) => reason !== undefined)
-        .map((reason) => `probe ${name}: ${reason}`),
-    ),
-  ];
+  const rejected = status.settings === undefined ? status.rejected : undefined;
+  const ofProbes = status.probes.flatMap(({ name, problem, programs }) =>
+    [problem, ...programs.map((program) => program.problem)]
+      .filter((reason) => reason !== undefined)
+      .map((reason) => `probe ${name}: ${reason}`),
+  );
+  return [rejected, status.problem, ...ofProbes].filter((problem) => problem !== undefined);
 }
 
 function findPod(identity: Identity): PodCgroup {
