@@ -73,11 +73,14 @@ function createProbeReader(
   object: BpfObject,
   context: DecoderContext,
 ): Pick<Probe, 'read' | 'dropped'> {
+  // Before any program is attached: nothing has been counted yet.
+  const created = Date.now() / 1000;
   const maps = [...Map.groupBy(source.spec.metrics, (metric) => metric.map)].map(([name, metrics]) => {
     const map = findMap(object, name);
     const layout = {
       keySize: map.keySize,
       valueSize: map.valueSize,
+      created,
       member: (member: string) => findMember(object, name, member),
     };
     const readers = metrics.map((metric) => createFamilyReader(metric, layout, context));

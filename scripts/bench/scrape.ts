@@ -63,7 +63,12 @@ async function measure(): Promise<Row[]> {
   runProgram(object.programs[0]!);
   const map = findMap(object, 'events_total');
   const readMap = createMapReader(map);
-  const layout = { keySize: map.keySize, valueSize: map.valueSize, member: () => undefined };
+  const layout = {
+    keySize: map.keySize,
+    valueSize: map.valueSize,
+    created: Date.now() / 1000,
+    member: () => undefined,
+  };
   const context = { containerName: () => 'web', wantsContainer: () => true, generation: () => 0 };
   const family = createFamilyReader(metric, layout, context);
   const constantLabels = 'namespace="default",pod="web-5d4f8c7b9-x2x7k",node="worker-1"';

@@ -53,7 +53,7 @@ function benchMetric(
   const create = () =>
     createFamilyReader(
       metric,
-      { keySize, valueSize, member: (member) => members[member] },
+      { keySize, valueSize, created: Date.now() / 1000, member: (member) => members[member] },
       {
         containerName: (id) => `container-${id}`,
         wantsContainer: () => true,

@@ -29,14 +29,20 @@ const limits = {
 /** Checks the bucket fields of a histogram; see checks.ts for `at` and errors. */
 export function parseBuckets(fields: Record<string, unknown>, at: string): Buckets {
   const type = oneOf(fields.bucket_type, `${at}.bucket_type`, bucketTypes);
-  const { min, max } = limits.multiplier;
-  const multiplier = fields.bucket_multiplier ?? 1;
-  if (typeof multiplier !== 'number' || !(multiplier >= min && multiplier <= max))
-    fail(`${at}.bucket_multiplier`, `must be a number from ${min} to ${max}`);
+  const multiplier = parseMultiplier(fields.bucket_multiplier, `${at}.bucket_multiplier`);
   const fixed = type === 'fixed';
   for (const field of fixed ? ['bucket_min', 'bucket_max'] : ['bucket_keys'])
     if (fields[field] !== undefined) fail(`${at}.${field}`, `bucket_type ${type} does not have this field`);
   return { type, keys: fixed ? fixedKeys(fields, at) : keyRange(type, fields, at), multiplier };
+}
+
+/** What a sum is multiplied with to come to the unit of the metric; 1 when left out. */
+export function parseMultiplier(value: unknown, at: string): number {
+  const { min, max } = limits.multiplier;
+  const multiplier = value ?? 1;
+  if (typeof multiplier !== 'number' || !(multiplier >= min && multiplier <= max))
+    fail(at, `must be a number from ${min} to ${max}`);
+  return multiplier;
 }
 
 function fixedKeys(fields: Record<string, unknown>, at: string): number[] {

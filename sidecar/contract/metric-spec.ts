@@ -1,17 +1,18 @@
-import { type Buckets, bucketFields, parseBuckets } from './bucket-spec.ts';
+import { type Buckets, bucketFields, parseBuckets, parseMultiplier } from './bucket-spec.ts';
 import { anyMapping, fail, list, mapping, shaped, text } from './checks.ts';
 import { type KeyPart, type LabelSpec, parseLabel } from './label-spec.ts';
+import { refuseClashes } from './metric-names.ts';
 
 /**
  * The metric spec: how the maps of an object become metrics. The format is a superset of the configuration
- * of cloudflare/ebpf_exporter v2. Ours are `gauges`, and `map` and `value` of every metric. Top-level keys
- * that begin with `x-` are ignored, so that YAML anchors have a place to live.
+ * of cloudflare/ebpf_exporter v2. Ours are the types other than counter and histogram, and `map` and `value` of
+ * every metric. Top-level keys that begin with `x-` are ignored, so that YAML anchors have a place to live.
  */
 export interface MetricSpec {
   metrics: Metric[];
 }
 
-export type Metric = ScalarMetric | HistogramMetric;
+export type Metric = ScalarMetric | InfoMetric | StateSetMetric | SummaryMetric | HistogramMetric;
 
 interface MetricHead {
   /** Full name as exposed, with the `bpf_` prefix. */
@@ -30,11 +31,29 @@ interface MetricHead {
 }
 
 export interface ScalarMetric extends MetricHead {
-  type: 'counter' | 'gauge';
+  type: 'counter' | 'gauge' | 'unknown';
+}
+
+/** A series for each key of the map, whatever its value; the name ends with `_info`. */
+export interface InfoMetric extends MetricHead {
+  type: 'info';
+}
+
+/** The value is a u64 in which bit i says whether state i is on. */
+export interface StateSetMetric extends MetricHead {
+  type: 'stateset';
+  states: string[];
+}
+
+/** The value is two u64: the number of observed values, and their sum before the multiplier. */
+export interface SummaryMetric extends MetricHead {
+  type: 'summary';
+  multiplier: number;
 }
 
 export interface HistogramMetric extends MetricHead {
-  type: 'histogram';
+  /** The events of a `gaugehistogram` can become fewer: it tells what is, not what has been. */
+  type: 'histogram' | 'gaugehistogram';
   buckets: Buckets;
   /** The last part of the map's key, when the key tells the bucket; without it `value` is an array of u64. */
   bucketKey?: KeyPart;
@@ -44,6 +63,8 @@ const limits = {
   metrics: [1, 100],
   labels: [0, 16],
   helpLength: 1000,
+  states: [1, 32],
+  stateLength: 128,
 } as const;
 
 const prefix = 'bpf_';
@@ -53,6 +74,19 @@ const metricShape = /^[a-zA-Z_][a-zA-Z0-9_]{0,199}$/;
 const identifierShape = /^[a-zA-Z_][a-zA-Z0-9_]{0,127}$/;
 
 const headFields = ['name', 'help', 'map', 'value', 'labels'];
+
+type Section = (value: unknown, at: string) => Metric;
+
+const sections: Record<string, Section> = {
+  counters: scalarSection('counter'),
+  gauges: scalarSection('gauge'),
+  histograms: histogramSection('histogram'),
+  gauge_histograms: histogramSection('gaugehistogram'),
+  summaries: summaryMetric,
+  state_sets: stateSetMetric,
+  info: infoMetric,
+  unknown: scalarSection('unknown'),
+};
 
 /**
  * Reads a metric spec from what YAML or JSON gave. `source` names it in messages, e.g. the file. Throws an
@@ -64,45 +98,81 @@ export function readMetricSpec(value: unknown, source: string): MetricSpec {
   mapping(root, source, ['metrics', ...extensions]);
 
   const at = `${source}: metrics`;
-  const sections = mapping(root.metrics, at, ['counters', 'gauges', 'histograms']);
-  const read = (section: string, metric: (value: unknown, at: string) => Metric) =>
-    sections[section] === undefined
-      ? []
-      : list(sections[section], `${at}.${section}`, limits.metrics, metric);
-  const metrics = [
-    ...read('counters', (value, place) => scalarMetric('counter', value, place)),
-    ...read('gauges', (value, place) => scalarMetric('gauge', value, place)),
-    ...read('histograms', histogramMetric),
-  ];
-  if (metrics.length === 0) fail(at, 'must have at least one metric in counters, gauges or histograms');
+  const names = Object.keys(sections);
+  const given = mapping(root.metrics, at, names);
+  const metrics = Object.entries(sections).flatMap(([name, metric]) =>
+    given[name] === undefined ? [] : list(given[name], `${at}.${name}`, limits.metrics, metric),
+  );
+  if (metrics.length === 0) fail(at, `must have at least one metric in one of ${names.join(', ')}`);
   refuseClashes(metrics, at);
   return { metrics };
 }
 
-function scalarMetric(type: ScalarMetric['type'], value: unknown, at: string): ScalarMetric {
-  const fields = mapping(value, at, headFields);
-  const labels = list(fields.labels, `${at}.labels`, limits.labels, parseLabel);
-  refuseRepeatedLabels(labels, at);
-  const bucket = labels.findIndex(({ name }) => name === 'bucket');
-  if (bucket >= 0)
-    fail(`${at}.labels[${bucket}].name`, '"bucket" is for histograms, choose another label name');
-  return { type, ...head(fields, at), labels };
+function scalarSection(type: ScalarMetric['type']): Section {
+  return (value, at) => {
+    const fields = mapping(value, at, headFields);
+    return { type, ...head(fields, at), labels: plainLabels(fields, at) };
+  };
 }
 
-function histogramMetric(value: unknown, at: string): HistogramMetric {
-  const fields = mapping(value, at, [...headFields, ...bucketFields]);
-  const histogram = { type: 'histogram', ...head(fields, at), buckets: parseBuckets(fields, at) } as const;
-  const labels = list(fields.labels, `${at}.labels`, limits.labels, parseLabel);
-  refuseRepeatedLabels(labels, at);
+function infoMetric(value: unknown, at: string): InfoMetric {
+  const fields = mapping(value, at, ['name', 'help', 'map', 'labels']);
+  const info = { type: 'info', ...head(fields, at), labels: plainLabels(fields, at) } as const;
+  if (!info.name.endsWith('_info')) fail(`${at}.name`, 'must end with _info, as the series of an info do');
+  return info;
+}
 
+function stateSetMetric(value: unknown, at: string): StateSetMetric {
+  const fields = mapping(value, at, [...headFields, 'states']);
+  const states = list(fields.states, `${at}.states`, limits.states, (state, place) =>
+    text(state, place, limits.stateLength),
+  );
+  refuseRepeated(states, (index) => `${at}.states[${index}]`);
+  const stateSet = {
+    type: 'stateset',
+    ...head(fields, at),
+    states,
+    labels: plainLabels(fields, at),
+  } as const;
+  const own = stateSet.labels.findIndex(({ name }) => name === stateSet.name);
+  if (own >= 0)
+    fail(
+      `${at}.labels[${own}].name`,
+      'the label with the name of the metric tells the state, choose another',
+    );
+  return stateSet;
+}
+
+function summaryMetric(value: unknown, at: string): SummaryMetric {
+  const fields = mapping(value, at, [...headFields, 'sum_multiplier']);
+  return {
+    type: 'summary',
+    ...head(fields, at),
+    multiplier: parseMultiplier(fields.sum_multiplier, `${at}.sum_multiplier`),
+    labels: plainLabels(fields, at),
+  };
+}
+
+function histogramSection(type: HistogramMetric['type']): Section {
+  return (value, at) => {
+    const fields = mapping(value, at, [...headFields, ...bucketFields]);
+    const histogram = { type, ...head(fields, at), buckets: parseBuckets(fields, at) };
+    return { ...histogram, ...bucketLabels(histogram.value, fields, at) };
+  };
+}
+
+/** The labels of a histogram, of which the last is the bucket when no `value` holds the buckets. */
+function bucketLabels(
+  value: string | undefined,
+  fields: Record<string, unknown>,
+  at: string,
+): Pick<HistogramMetric, 'labels' | 'bucketKey'> {
+  const labels = parseLabels(fields, at);
   const index = labels.findIndex(({ name }) => name === 'bucket');
-  if (histogram.value !== undefined) {
+  if (value !== undefined) {
     if (index >= 0)
-      fail(
-        `${at}.labels[${index}]`,
-        `the buckets are in value "${histogram.value}", so the label "bucket" must go`,
-      );
-    return { ...histogram, labels };
+      fail(`${at}.labels[${index}]`, `the buckets are in value "${value}", so the label "bucket" must go`);
+    return { labels };
   }
   const bucket = labels.at(-1);
   if (bucket === undefined || index !== labels.length - 1)
@@ -112,11 +182,29 @@ function histogramMetric(value: unknown, at: string): HistogramMetric {
     );
   if (bucket.decoders.length !== 1 || bucket.decoders[0]?.name !== 'uint')
     fail(`${at}.labels[${index}].decoders`, 'the label "bucket" must have the decoder uint and no other');
-  return {
-    ...histogram,
-    labels: labels.slice(0, -1),
-    bucketKey: { size: bucket.size, padding: bucket.padding },
-  };
+  return { labels: labels.slice(0, -1), bucketKey: { size: bucket.size, padding: bucket.padding } };
+}
+
+function plainLabels(fields: Record<string, unknown>, at: string): LabelSpec[] {
+  const labels = parseLabels(fields, at);
+  const bucket = labels.findIndex(({ name }) => name === 'bucket');
+  if (bucket >= 0)
+    fail(`${at}.labels[${bucket}].name`, '"bucket" is for histograms, choose another label name');
+  return labels;
+}
+
+function parseLabels(fields: Record<string, unknown>, at: string): LabelSpec[] {
+  const labels = list(fields.labels, `${at}.labels`, limits.labels, parseLabel);
+  refuseRepeated(
+    labels.map(({ name }) => name),
+    (index) => `${at}.labels[${index}].name`,
+  );
+  return labels;
+}
+
+function refuseRepeated(names: string[], place: (index: number) => string): void {
+  const index = names.findIndex((name, i) => names.indexOf(name) < i);
+  if (index >= 0) fail(place(index), `"${names[index]}" is there twice`);
 }
 
 function head(fields: Record<string, unknown>, at: string): Omit<MetricHead, 'labels'> {
@@ -138,27 +226,4 @@ function head(fields: Record<string, unknown>, at: string): Omit<MetricHead, 'la
     map: fields.map === undefined ? given : identifier('map'),
     ...(fields.value !== undefined && { value: identifier('value') }),
   };
-}
-
-function refuseRepeatedLabels(labels: LabelSpec[], at: string): void {
-  const index = labels.findIndex(({ name }, i) => labels.findIndex((other) => other.name === name) < i);
-  if (index >= 0) fail(`${at}.labels[${index}].name`, `"${labels[index]?.name}" is there twice`);
-}
-
-/** Two metrics must not write a sample of the same name, in either exposition format. */
-function refuseClashes(metrics: Metric[], at: string): void {
-  const owners = new Map<string, string>();
-  for (const { type, name } of metrics)
-    for (const sample of sampleNames(type, name)) {
-      const owner = owners.get(sample);
-      if (owner !== undefined)
-        fail(at, `the names ${owner} and ${name} clash on ${sample}, give one of them another name`);
-      owners.set(sample, name);
-    }
-}
-
-function sampleNames(type: Metric['type'], name: string): string[] {
-  if (type === 'histogram') return [name, `${name}_bucket`, `${name}_sum`, `${name}_count`];
-  if (type === 'counter' && name.endsWith('_total')) return [name, name.slice(0, -'_total'.length)];
-  return [name];
 }

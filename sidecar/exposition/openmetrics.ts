@@ -1,7 +1,7 @@
 import type { Family } from '../series/family.ts';
 import type { Format } from './format.ts';
 import { createPage } from './page.ts';
-import { isEmpty, renderNumber, writeSamples } from './samples.ts';
+import { counterBase, type Dialect, isEmpty, renderNumber, writeSamples } from './samples.ts';
 
 /** OpenMetrics 1.0. A family without series is left out. */
 export const openMetricsFormat: Format = {
@@ -12,8 +12,11 @@ export const openMetricsFormat: Format = {
       if (isEmpty(family)) continue;
       const { name, type } = head(family);
       const { help } = family;
-      page.write(`# TYPE ${name} ${type}\n${help && `# HELP ${name} ${escapeHelp(help)}\n`}`);
-      writeSamples(page, family, constantLabels, renderBound);
+      const unit = unitOf(name, type);
+      page.write(`# TYPE ${name} ${type}\n`);
+      if (unit) page.write(`# UNIT ${name} ${unit}\n`);
+      if (help) page.write(`# HELP ${name} ${escapeHelp(help)}\n`);
+      writeSamples(page, family, constantLabels, dialect);
     }
     page.write('# EOF\n');
     return page.toBuffer();
@@ -21,15 +24,25 @@ export const openMetricsFormat: Format = {
 };
 
 /**
- * A counter's family goes by the name without `_total`, its samples by the name with it. A counter that is
- * not called so becomes `unknown`: its series keep their name, whatever format they are scraped in.
+ * The families of counters and infos go by the name without the suffix of their samples. A counter that is not
+ * called so becomes `unknown`: its series keep their name, whatever format they are scraped in.
  */
 function head({ name, type }: Family): { name: string; type: string } {
+  if (type === 'info') return { name: name.slice(0, -'_info'.length), type };
   if (type !== 'counter') return { name, type };
-  return name.endsWith('_total')
-    ? { name: name.slice(0, -'_total'.length), type }
-    : { name, type: 'unknown' };
+  const base = counterBase(name);
+  return base === undefined ? { name, type: 'unknown' } : { name: base, type };
 }
+
+/** The base units of OpenMetrics and Prometheus. */
+const unitSuffix = /_(seconds|bytes|ratio|joules|grams|meters|volts|amperes|celsius|hertz)$/;
+
+/** A unit is the last word of a family's name. What has no numbers, info and stateset, must not have one. */
+function unitOf(name: string, type: string): string | undefined {
+  return type === 'info' || type === 'stateset' ? undefined : unitSuffix.exec(name)?.[1];
+}
+
+const dialect: Dialect = { renderBound, created: true };
 
 /** As the specification asks of numbers in labels ("Canonical Numbers"): 1.0, not 1. */
 function renderBound(bound: number): string {

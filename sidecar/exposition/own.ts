@@ -17,6 +17,9 @@ interface OwnValue {
   metricName?: string;
 }
 
+/** Unix time in seconds at which the process began, with its counters at zero. */
+const created = performance.timeOrigin / 1000;
+
 /** The process's own metrics as families, so that they go the same way as those of the maps. No summaries. */
 export async function ownFamilies(registry: Registry): Promise<Family[]> {
   const metrics = (await registry.getMetricsAsJSON()) as unknown as OwnMetric[];
@@ -27,6 +30,7 @@ export async function ownFamilies(registry: Registry): Promise<Family[]> {
       name,
       help,
       type,
+      created,
       series: values.map(({ labels, value }) => ({ labels: render(labels), value })),
     };
   });
@@ -47,7 +51,7 @@ function histogramFamily({ name, help, values }: OwnMetric): HistogramFamily {
     current.counts.push(value - current.counted);
     current.counted = value;
   }
-  return { name, help, type: 'histogram', bounds: [...bounds], series: [...series.values()] };
+  return { name, help, type: 'histogram', created, bounds: [...bounds], series: [...series.values()] };
 }
 
 function render(labels: OwnValue['labels']): string {

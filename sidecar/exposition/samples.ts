@@ -1,18 +1,36 @@
-import type { Family, HistogramFamily, ScalarFamily } from '../series/family.ts';
+import type {
+  Family,
+  HistogramFamily,
+  ScalarFamily,
+  StateSetFamily,
+  SummaryFamily,
+} from '../series/family.ts';
+import { renderLabels } from '../series/labels.ts';
 import type { Page } from './page.ts';
 
-/**
- * Writes the sample lines of a family, which are the same in both exposition formats but for how a bucket's
- * bound is written.
- */
-export function writeSamples(
-  page: Page,
-  family: Family,
-  constantLabels: string,
-  renderBound: (bound: number) => string,
-): void {
-  if (family.type === 'histogram') writeHistogram(page, family, constantLabels, renderBound);
-  else writeScalars(page, family, constantLabels);
+/** How the sample lines of the exposition formats differ. */
+export interface Dialect {
+  renderBound(bound: number): string;
+  /** Whether a sample tells when a counter, histogram or summary was zero. */
+  created: boolean;
+}
+
+/** Writes the sample lines of a family. */
+export function writeSamples(page: Page, family: Family, constantLabels: string, dialect: Dialect): void {
+  switch (family.type) {
+    case 'histogram':
+    case 'gaugehistogram':
+      writeHistogram(page, family, constantLabels, dialect);
+      break;
+    case 'summary':
+      writeSummary(page, family, constantLabels, dialect);
+      break;
+    case 'stateset':
+      writeStateSet(page, family, constantLabels);
+      break;
+    default:
+      writeScalars(page, family, constantLabels, dialect);
+  }
 }
 
 /**
@@ -24,18 +42,58 @@ export function isEmpty({ series }: Family): boolean {
   return true;
 }
 
-function writeScalars(page: Page, { name, series }: ScalarFamily, constantLabels: string): void {
-  for (const { labels, value } of series)
-    page.write(`${name}${braces(joinLabels(constantLabels, labels))} ${renderNumber(value)}\n`);
+function writeScalars(page: Page, family: ScalarFamily, constantLabels: string, dialect: Dialect): void {
+  const { type, name, series } = family;
+  const base = type === 'counter' ? counterBase(name) : undefined;
+  const created = base && createdSample(base, family, dialect);
+  for (const { labels, value } of series) {
+    const braced = braces(joinLabels(constantLabels, labels));
+    page.write(`${name}${braced} ${renderNumber(value)}\n`);
+    if (created) page.write(created(braced));
+  }
 }
 
-function writeHistogram(
-  page: Page,
-  { name, bounds, series }: HistogramFamily,
-  constantLabels: string,
-  renderBound: (bound: number) => string,
-): void {
-  const buckets = [...bounds.map(renderBound), '+Inf'].map((bound) => `le="${bound}"} `);
+/** The name of a counter without its `_total`; undefined when it is not called so. */
+export function counterBase(name: string): string | undefined {
+  return name.endsWith('_total') ? name.slice(0, -'_total'.length) : undefined;
+}
+
+/** Renders the sample that tells when a series was zero; undefined where the format or the family has none. */
+function createdSample(
+  base: string,
+  { created }: Family,
+  dialect: Dialect,
+): ((braced: string) => string) | undefined {
+  if (!dialect.created || created === undefined) return undefined;
+  const value = renderNumber(created);
+  return (braced) => `${base}_created${braced} ${value}\n`;
+}
+
+/** A sample for each state, which is in a label of the metric's name. */
+function writeStateSet(page: Page, { name, states, series }: StateSetFamily, constantLabels: string): void {
+  const pairs = states.map((state) => renderLabels([[name, state]]));
+  for (const { labels, value } of series) {
+    const joined = joinLabels(constantLabels, labels);
+    for (let index = 0; index < pairs.length; index++)
+      page.write(`${name}{${joinLabels(joined, pairs[index]!)}} ${(value >>> index) & 1}\n`);
+  }
+}
+
+function writeSummary(page: Page, family: SummaryFamily, constantLabels: string, dialect: Dialect): void {
+  const { name, series } = family;
+  const created = createdSample(name, family, dialect);
+  for (const { labels, count, sum } of series) {
+    const braced = braces(joinLabels(constantLabels, labels));
+    page.write(`${name}_sum${braced} ${renderNumber(sum)}\n${name}_count${braced} ${count}\n`);
+    if (created) page.write(created(braced));
+  }
+}
+
+function writeHistogram(page: Page, family: HistogramFamily, constantLabels: string, dialect: Dialect): void {
+  const { type, name, bounds, series } = family;
+  const gauge = type === 'gaugehistogram' ? 'g' : '';
+  const created = type === 'histogram' ? createdSample(name, family, dialect) : undefined;
+  const buckets = [...bounds.map(dialect.renderBound), '+Inf'].map((bound) => `le="${bound}"} `);
   for (const { labels, counts, sum } of series) {
     const joined = joinLabels(constantLabels, labels);
     const bucket = `${name}_bucket{${joined}${joined && ','}`;
@@ -44,12 +102,15 @@ function writeHistogram(
       count += counts[index] ?? 0;
       page.write(`${bucket}${buckets[index]}${count}\n`);
     }
-    page.write(`${name}_sum${braces(joined)} ${renderNumber(sum)}\n`);
-    page.write(`${name}_count${braces(joined)} ${count}\n`);
+    const braced = braces(joined);
+    page.write(`${name}_${gauge}sum${braced} ${renderNumber(sum)}\n`);
+    page.write(`${name}_${gauge}count${braced} ${count}\n`);
+    if (created) page.write(created(braced));
   }
 }
 
-function joinLabels(constant: string, own: string): string {
+/** Pairs of two origins as one list. */
+export function joinLabels(constant: string, own: string): string {
   return constant && own ? `${constant},${own}` : constant || own;
 }
 

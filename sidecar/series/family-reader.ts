@@ -1,9 +1,16 @@
 import type { KeyPart } from '../contract/label-spec.ts';
-import type { HistogramMetric, Metric, ScalarMetric } from '../contract/metric-spec.ts';
+import type {
+  HistogramMetric,
+  InfoMetric,
+  Metric,
+  ScalarMetric,
+  StateSetMetric,
+  SummaryMetric,
+} from '../contract/metric-spec.ts';
 import type { MapEntries } from '../maps/entries.ts';
 import { bucketBounds, createBucketFinder, createScale } from './buckets.ts';
 import type { DecoderContext } from './decoders/decoder.ts';
-import type { Family, HistogramSeries, ScalarSeries } from './family.ts';
+import type { Family, HistogramSeries, ScalarSeries, SummarySeries } from './family.ts';
 import { createLabelReader } from './key-labels.ts';
 import { checkKey, labelBytes, type MapLayout, valueOffset, wordSize } from './layout.ts';
 import { type Cached, createSeriesCache, type SeriesCache } from './series-cache.ts';
@@ -32,22 +39,65 @@ type AddValue<Series> = (
  */
 export function createFamilyReader(metric: Metric, layout: MapLayout, context: DecoderContext): FamilyReader {
   checkKey(metric, layout);
-  return metric.type === 'histogram'
-    ? histogramReader(metric, layout, context)
-    : scalarReader(metric, layout, context);
+  switch (metric.type) {
+    case 'info':
+      return infoReader(metric, context);
+    case 'stateset':
+      return stateSetReader(metric, layout, context);
+    case 'summary':
+      return summaryReader(metric, layout, context);
+    case 'histogram':
+    case 'gaugehistogram':
+      return histogramReader(metric, layout, context);
+    default:
+      return scalarReader(metric, layout, context);
+  }
 }
 
 function scalarReader(metric: ScalarMetric, layout: MapLayout, context: DecoderContext): FamilyReader {
-  const offset = valueOffset(metric, layout, 1);
-  const create = (labels: string) => ({ labels, value: 0, lastRead: 0 });
-  const reset = (series: ScalarSeries) => {
-    series.value = 0;
-  };
-  const cache = seriesCache<ScalarSeries>(metric, context, create, reset);
-  const family: Family = { type: metric.type, name: metric.name, help: metric.help, series: cache.all };
+  const offset = valueOffset(metric, layout);
+  const cache = scalarCache(metric, context);
+  const { type, name, help } = metric;
+  const family: Family = { type, name, help, created: layout.created, series: cache.all };
   return familyReader(family, cache, (series, _keys, _key, values, value) => {
     series.value += readU64(values, value + offset);
   });
+}
+
+function infoReader(metric: InfoMetric, context: DecoderContext): FamilyReader {
+  const cache = scalarCache(metric, context);
+  const { type, name, help } = metric;
+  return familyReader({ type, name, help, series: cache.all }, cache, (series) => {
+    series.value = 1;
+  });
+}
+
+/** Where keys or CPUs share a series, a state is on when it is on in one of them. */
+function stateSetReader(metric: StateSetMetric, layout: MapLayout, context: DecoderContext): FamilyReader {
+  const offset = valueOffset(metric, layout);
+  const cache = scalarCache(metric, context);
+  const { type, name, help, states } = metric;
+  const family: Family = { type, name, help, states, series: cache.all };
+  return familyReader(family, cache, (series, _keys, _key, values, value) => {
+    series.value |= readUint(values, value + offset, 4);
+  });
+}
+
+function summaryReader(metric: SummaryMetric, layout: MapLayout, context: DecoderContext): FamilyReader {
+  const offset = valueOffset(metric, layout, 2, 'count, sum');
+  const create = (labels: string) => ({ labels, count: 0, sum: 0, lastRead: 0 });
+  const reset = (series: SummarySeries) => {
+    series.count = 0;
+    series.sum = 0;
+  };
+  const cache = seriesCache<SummarySeries>(metric, context, create, reset);
+  const { type, name, help } = metric;
+  const family: Family = { type, name, help, created: layout.created, series: cache.all };
+  const reader = familyReader(family, cache, (series, _keys, _key, values, value) => {
+    series.count += readU64(values, value + offset);
+    series.sum += readU64(values, value + offset + wordSize);
+  });
+  return scaleSums(reader, cache, metric.multiplier);
 }
 
 function histogramReader(metric: HistogramMetric, layout: MapLayout, context: DecoderContext): FamilyReader {
@@ -63,25 +113,30 @@ function histogramReader(metric: HistogramMetric, layout: MapLayout, context: De
     series.sum = 0;
   };
   const cache = seriesCache<HistogramSeries>(metric, context, create, reset);
-  const family: Family = {
-    type: 'histogram',
-    name: metric.name,
-    help: metric.help,
-    bounds,
-    series: cache.all,
-  };
+  const { type, name, help } = metric;
+  const family: Family = { type, name, help, created: layout.created, bounds, series: cache.all };
   const { bucketKey } = metric;
-  const { read, dropped } = familyReader(
+  const reader = familyReader(
     family,
     cache,
     bucketKey === undefined ? addBucketArray(metric, layout) : addKeyedBucket(metric, bucketKey, layout),
   );
-  const scale = createScale(metric.buckets.multiplier);
+  return scaleSums(reader, cache, metric.buckets.multiplier);
+}
+
+/**
+ * Multiplies the sums once all is added up. Whole numbers add up exactly, in any order. Scaled before, a sum
+ * could go down by a rounding error from one scrape to the next, which Prometheus takes for a restart.
+ */
+function scaleSums(
+  { read, dropped }: FamilyReader,
+  cache: SeriesCache<{ sum: number }>,
+  multiplier: number,
+): FamilyReader {
+  const scale = createScale(multiplier);
   return {
     read(entries) {
-      read(entries);
-      // Whole numbers add up exactly, in any order. Scaled before, the sum could go down by a rounding error
-      // from one scrape to the next, which Prometheus takes for a restart.
+      const family = read(entries);
       for (const series of cache.all) series.sum = scale(series.sum);
       return family;
     },
@@ -95,7 +150,7 @@ function addKeyedBucket(
   bucketKey: KeyPart,
   layout: MapLayout,
 ): AddValue<HistogramSeries> {
-  const offset = valueOffset(metric, layout, 1);
+  const offset = valueOffset(metric, layout);
   const bucketOffset = labelBytes(metric);
   const findBucket = createBucketFinder(metric.buckets);
   return (series, keys, key, values, value) => {
@@ -109,7 +164,7 @@ function addKeyedBucket(
 /** The value holds an array of u64: the buckets, the sum, the events over the last bound. */
 function addBucketArray(metric: HistogramMetric, layout: MapLayout): AddValue<HistogramSeries> {
   const length = metric.buckets.keys.length;
-  const offset = valueOffset(metric, layout, length + 2);
+  const offset = valueOffset(metric, layout, length + 2, 'buckets, sum, overflow');
   return (series, _keys, _key, values, value) => {
     const start = value + offset;
     for (let index = 0; index < length; index++)
@@ -117,6 +172,13 @@ function addBucketArray(metric: HistogramMetric, layout: MapLayout): AddValue<Hi
     series.sum += readU64(values, start + length * wordSize);
     series.counts[length]! += readU64(values, start + (length + 1) * wordSize);
   };
+}
+
+function scalarCache(metric: Metric, context: DecoderContext): SeriesCache<ScalarSeries> {
+  const create = (labels: string) => ({ labels, value: 0, lastRead: 0 });
+  return seriesCache<ScalarSeries>(metric, context, create, (series) => {
+    series.value = 0;
+  });
 }
 
 function seriesCache<Series>(

@@ -3,22 +3,41 @@
  * in the map and are updated in place, so that a scrape of known series allocates nothing.
  */
 
-export type Family = ScalarFamily | HistogramFamily;
+export type Family = ScalarFamily | StateSetFamily | SummaryFamily | HistogramFamily;
+
+export type Series = ScalarSeries | SummarySeries | HistogramSeries;
 
 interface FamilyHead {
   /** Full metric name, e.g. `bpf_syscalls_total`. */
   name: string;
   help: string;
+  /** Unix time in seconds at which its counters, histograms and summaries were zero, where that is known. */
+  created?: number;
 }
 
 export interface ScalarFamily extends FamilyHead {
-  type: 'counter' | 'gauge' | 'unknown';
+  /** The name of an `info` ends with `_info`, and its values are 1. */
+  type: 'counter' | 'gauge' | 'unknown' | 'info';
   /** Can be gone through more than once. */
   series: Iterable<ScalarSeries>;
 }
 
+export interface StateSetFamily extends FamilyHead {
+  type: 'stateset';
+  /** At most 32. */
+  states: readonly string[];
+  /** Can be gone through more than once. Bit i of a value is state i. */
+  series: Iterable<ScalarSeries>;
+}
+
+export interface SummaryFamily extends FamilyHead {
+  type: 'summary';
+  /** Can be gone through more than once. */
+  series: Iterable<SummarySeries>;
+}
+
 export interface HistogramFamily extends FamilyHead {
-  type: 'histogram';
+  type: 'histogram' | 'gaugehistogram';
   /** Upper bounds, ascending, without +Inf. */
   bounds: readonly number[];
   /** Can be gone through more than once. */
@@ -29,6 +48,14 @@ export interface ScalarSeries {
   /** Rendered label pairs, escaped, without braces: `container="web",syscall="write"`; may be empty. */
   labels: string;
   value: number;
+}
+
+export interface SummarySeries {
+  labels: string;
+  /** Observed values. */
+  count: number;
+  /** Their sum in the unit of the metric. */
+  sum: number;
 }
 
 export interface HistogramSeries {

@@ -4,6 +4,8 @@ import type { Metric } from '../contract/metric-spec.ts';
 export interface MapLayout {
   keySize: number;
   valueSize: number;
+  /** Unix time in seconds at which the map was made, before any program wrote to it. */
+  created: number;
   /** Where a member lies in the value struct, in bytes; undefined when there is none of that name. */
   member(name: string): { offset: number; size: number } | undefined;
 }
@@ -13,7 +15,7 @@ export const wordSize = 8;
 
 /** Throws when the labels do not cover the key. */
 export function checkKey(metric: Metric, layout: MapLayout): void {
-  const bucket = metric.type === 'histogram' ? metric.bucketKey : undefined;
+  const bucket = 'bucketKey' in metric ? metric.bucketKey : undefined;
   if (metric.labels.length === 0 && bucket === undefined) return;
   const covered = labelBytes(metric) + (bucket === undefined ? 0 : bucket.size + bucket.padding);
   if (covered !== layout.keySize)
@@ -27,10 +29,13 @@ export function labelBytes({ labels }: Metric): number {
   return labels.reduce((bytes, { size, padding }) => bytes + size + padding, 0);
 }
 
-/** Where the metric's `words` u64 begin in a value of the map. Throws when they are not there. */
-export function valueOffset({ name, map, value }: Metric, layout: MapLayout, words: number): number {
+/**
+ * Where the metric's u64 begin in a value of the map: one, or as many `words` as its `parts` take. Throws when
+ * they are not there.
+ */
+export function valueOffset({ name, map, value }: Metric, layout: MapLayout, words = 1, parts = ''): number {
   const size = words * wordSize;
-  const wanted = words === 1 ? 'one u64' : `an array of ${words} u64 (buckets, sum, overflow)`;
+  const wanted = words === 1 ? 'one u64' : `an array of ${words} u64 (${parts})`;
   if (value === undefined) {
     if (layout.valueSize !== size)
       throw new Error(

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import type { Container } from '../../scripts/node/sandbox.ts';
+import { eventually } from '../support/eventually.ts';
 import { type ObservedPod, output, startObservedPod } from '../support/pod.ts';
 import { type Counted, kernelCounters, transfer } from '../support/traffic.ts';
 
@@ -88,5 +89,14 @@ for family, host in ((socket.AF_INET, '127.0.0.1'), (socket.AF_INET6, '::1')):
     await pod.scrape();
     const { sum } = await pod.scrape();
     assert.equal(sum('bpf_network_packets_total'), 0);
+    // The last answer is one segment, whose acknowledgement the client may delay.
+    await eventually(async () => assert.deepEqual(await unacknowledged(web), []));
   }
 });
+
+/** Sockets of the pod with bytes that the other side has not acknowledged. */
+async function unacknowledged(container: Container): Promise<string[]> {
+  const lines = (await output(container, 'cat', '/proc/net/tcp', '/proc/net/tcp6')).split('\n');
+  const sending = /^ *\d+:(?: [\dA-F:]+){3} (?!0{8}:)/;
+  return lines.filter((line) => sending.test(line));
+}

@@ -99,6 +99,31 @@ test('the example of a histogram with a key for each bucket is a metric spec', (
   );
 });
 
+test('the example of the other types is a metric spec', () => {
+  const { metrics } = parseMetricSpec(block('docs/metric-spec.md', 'example: other types'), 'spec');
+  assert.deepEqual(
+    metrics.map(({ type, name }) => [type, name]),
+    [
+      ['summary', 'bpf_sleep_seconds'],
+      ['stateset', 'bpf_link_state'],
+      ['info', 'bpf_command_info'],
+    ],
+  );
+});
+
+test('the metric spec document has every type of metric', () => {
+  assert.throws(
+    () => parseMetricSpec('metrics: {}', 'spec'),
+    ({ message }: Error) => {
+      const [, sections = ''] = / in one of (.*)$/.exec(message) ?? [];
+      assert.ok(sections.split(', ').includes('counters'));
+      for (const section of sections.split(', '))
+        assert.ok(read('docs/metric-spec.md').includes(`| \`${section}\` |`), section);
+      return true;
+    },
+  );
+});
+
 test('a mistake in a spec is told as the document shows', () => {
   const spec = block('docs/metric-spec.md', 'example: execs.yaml').replace('size: 16', 'size: 0');
   const [message] = block('docs/metric-spec.md', 'output: a mistake in a spec').split('\n');

@@ -31,13 +31,19 @@ interface Series {
 const identity = ({ name, labels: { le, ...labels } }: Series) =>
   JSON.stringify([name, Object.entries(labels).sort(), le === undefined || le === '+Inf' ? le : Number(le)]);
 
-/** Those of the pod: the sidecar's own about itself change with every scrape. */
-const ofPod = ({ name }: Series) => !name.startsWith('bpf_sidecar_');
+const isCreated = ({ name }: Series) => name.endsWith('_created');
+
+/**
+ * Those of the pod that both formats have: the sidecar's own about itself change with every scrape, and only
+ * OpenMetrics tells since when a counter counts.
+ */
+const ofPod = (series: Series) => !series.name.startsWith('bpf_sidecar_') && !isCreated(series);
 
 const values = (samples: (Series & { value: number })[]) =>
   new Map(samples.filter(ofPod).map((sample) => [identity(sample), sample.value]));
 
 describe('the exposition of all three probes after some traffic', () => {
+  const started = Date.now() / 1000;
   let pod: ObservedPod;
   before(async () => {
     pod = await startObservedPod({ probes: 'syscalls,network,tcp' });
@@ -85,7 +91,11 @@ describe('the exposition of all three probes after some traffic', () => {
         assert.equal(new Set(samples.map(identity)).size, samples.length, 'series');
       assert.ok(values(text).size > 100);
       assert.deepEqual(values(openMetrics), values(text));
-      const counters = openMetrics.filter(({ type }) => type === 'counter');
+      const created = openMetrics.filter(isCreated);
+      assert.ok(
+        created.length > 20 && created.every(({ value }) => value > started && value < Date.now() / 1000),
+      );
+      const counters = openMetrics.filter((sample) => sample.type === 'counter' && !isCreated(sample));
       assert.ok(counters.length > 20 && counters.every(({ name }) => name.endsWith('_total')));
     });
   });

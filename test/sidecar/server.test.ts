@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import type { Server } from 'node:http';
+import { get, type IncomingMessage, type Server } from 'node:http';
 import { connect } from 'node:net';
-import { text as readAll } from 'node:stream/consumers';
+import { buffer, text as readAll } from 'node:stream/consumers';
 import { type TestContext, test } from 'node:test';
+import { gunzipSync } from 'node:zlib';
 import { closeServer, createHttpServer, listen, type Routes, text } from '../../sidecar/server.ts';
 import { request } from '../support/http.ts';
 
@@ -39,6 +40,43 @@ test('other paths and methods are refused with what there is', async (t) => {
   assert.deepEqual([unknown.status, unknown.text], [404, 'nothing is here; there are /hello\n']);
   const post = await request(url('/hello'), { method: 'POST', body: 'x'.repeat(1_000_000) });
   assert.deepEqual([post.status, post.text], [405, 'only GET is answered\n']);
+});
+
+/** What a client gets that asks for this encoding and, unlike fetch, decodes nothing. */
+async function encoded(url: string, acceptEncoding?: string) {
+  const headers = acceptEncoding === undefined ? {} : { 'accept-encoding': acceptEncoding };
+  const [response] = (await once(get(url, { headers }), 'response')) as [IncomingMessage];
+  return { headers: response.headers, body: await buffer(response) };
+}
+
+const scrape = 'bpf_syscalls_total{syscall="read"} 1\n'.repeat(1000);
+const long: Routes = { '/long': () => text(200, scrape), '/short': () => text(200, 'x'.repeat(1000)) };
+
+for (const accepted of ['gzip', 'gzip, deflate, br', 'br;q=1.0, gzip;q=0.8, *;q=0.1', '*'])
+  test(`a long answer comes as gzip to who accepts "${accepted}"`, async (t) => {
+    const { url } = await serve(t, long);
+    const { headers, body } = await encoded(url('/long'), accepted);
+    assert.equal(headers['content-encoding'], 'gzip');
+    assert.equal(headers['content-length'], String(body.length));
+    assert.equal(headers.vary, 'Accept, Accept-Encoding');
+    assert.ok(body.length < scrape.length / 10);
+    assert.equal(gunzipSync(body).toString(), `${scrape}\n`);
+  });
+
+for (const refused of [undefined, '', 'gzip;q=0', 'identity', 'br', '*;q=0', 'gzip;q=0.1, identity;q=0.5'])
+  test(`a long answer comes as it is to who accepts ${refused === undefined ? 'nothing' : `"${refused}"`}`, async (t) => {
+    const { url } = await serve(t, long);
+    const { headers, body } = await encoded(url('/long'), refused);
+    assert.equal(headers['content-encoding'], undefined);
+    assert.equal(headers.vary, 'Accept, Accept-Encoding');
+    assert.equal(body.toString(), `${scrape}\n`);
+  });
+
+test('a short answer is not worth compressing', async (t) => {
+  const { url } = await serve(t, long);
+  const { headers, body } = await encoded(url('/short'), 'gzip');
+  assert.equal(headers['content-encoding'], undefined);
+  assert.equal(body.length, 1001);
 });
 
 test('what is no URL or no HTTP harms nobody', async (t) => {

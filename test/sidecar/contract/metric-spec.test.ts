@@ -112,6 +112,52 @@ metrics:
   assert.deepEqual([gauge?.type, gauge?.name, gauge?.labels[0]?.padding], ['gauge', 'bpf_open', 8]);
 });
 
+test('the types that ebpf_exporter does not have', () => {
+  const metrics = parse(`
+metrics:
+  unknown: [{ name: foreign, labels: [] }]
+  info: [{ name: program_info, map: programs, labels: [] }]
+  state_sets: [{ name: tcp_state, states: [open, closed], labels: [] }]
+  summaries: [{ name: rtt_seconds, value: rtt, sum_multiplier: 1e-6, labels: [] }, { name: rtt_bytes, labels: [] }]
+  gauge_histograms: [{ name: queue_bytes, value: queue, bucket_type: exp2, bucket_max: 1, labels: [] }]
+`);
+  const head = { help: '', labels: [] };
+  assert.deepEqual(
+    new Map(metrics.map((metric) => [metric.name, metric])),
+    new Map<string, unknown>([
+      ['bpf_foreign', { ...head, type: 'unknown', name: 'bpf_foreign', map: 'foreign' }],
+      ['bpf_program_info', { ...head, type: 'info', name: 'bpf_program_info', map: 'programs' }],
+      [
+        'bpf_tcp_state',
+        { ...head, type: 'stateset', name: 'bpf_tcp_state', map: 'tcp_state', states: ['open', 'closed'] },
+      ],
+      [
+        'bpf_rtt_seconds',
+        {
+          ...head,
+          type: 'summary',
+          name: 'bpf_rtt_seconds',
+          map: 'rtt_seconds',
+          value: 'rtt',
+          multiplier: 1e-6,
+        },
+      ],
+      ['bpf_rtt_bytes', { ...head, type: 'summary', name: 'bpf_rtt_bytes', map: 'rtt_bytes', multiplier: 1 }],
+      [
+        'bpf_queue_bytes',
+        {
+          ...head,
+          type: 'gaugehistogram',
+          name: 'bpf_queue_bytes',
+          map: 'queue_bytes',
+          value: 'queue',
+          buckets: { type: 'exp2', keys: [0, 1], multiplier: 1 },
+        },
+      ],
+    ]),
+  );
+});
+
 test('one anchor may serve every metric of a large spec', () => {
   const counters = Array.from(
     { length: 100 },
@@ -155,8 +201,8 @@ const refused: [what: string, yaml: string, message: string | RegExp][] = [
   ['no metrics', 'metrics: {}', /^my\.yaml: metrics: must have at least one metric/],
   [
     'an unknown section',
-    'metrics: { summaries: [] }',
-    /^my\.yaml: metrics: unknown field "summaries"; allowed are counters, gauges, histograms$/,
+    'metrics: { quantiles: [] }',
+    /^my\.yaml: metrics: unknown field "quantiles"; allowed are counters, gauges, histograms, .*, unknown$/,
   ],
   ['a feature of later', 'kaddrs: [x]\nmetrics: {}', 'my.yaml: unknown field "kaddrs"; allowed are metrics'],
   [
@@ -194,6 +240,61 @@ const refused: [what: string, yaml: string, message: string | RegExp][] = [
     'a name that a histogram writes',
     `metrics: { gauges: [{ name: h_sum, labels: [] }], histograms: [{ name: h, value: v, labels: [], ${exp2} }] }`,
     /the names bpf_h_sum and bpf_h clash on bpf_h_sum,/,
+  ],
+  [
+    'a name that a gauge histogram writes',
+    `metrics: { gauges: [{ name: h_gsum, labels: [] }], gauge_histograms: [{ name: h, value: v, labels: [], ${exp2} }] }`,
+    /the names bpf_h_gsum and bpf_h clash on bpf_h_gsum,/,
+  ],
+  [
+    'a name that a summary writes',
+    'metrics: { gauges: [{ name: s_count, labels: [] }], summaries: [{ name: s, labels: [] }] }',
+    /the names bpf_s_count and bpf_s clash on bpf_s_count,/,
+  ],
+  [
+    'a name that tells when a counter was created',
+    'metrics: { counters: [{ name: c_total, labels: [] }], gauges: [{ name: c_created, labels: [] }] }',
+    /the names bpf_c_total and bpf_c_created clash on bpf_c_created,/,
+  ],
+  [
+    'a name that an OpenMetrics info family has',
+    'metrics: { gauges: [{ name: a, labels: [] }], info: [{ name: a_info, labels: [] }] }',
+    /the names bpf_a and bpf_a_info clash on bpf_a,/,
+  ],
+  [
+    'an info that is not called so',
+    'metrics: { info: [{ name: program, labels: [] }] }',
+    /^my\.yaml: metrics\.info\[0\]\.name: must end with _info, as the series of an info do$/,
+  ],
+  [
+    'the value of an info',
+    'metrics: { info: [{ name: a_info, value: v, labels: [] }] }',
+    /info\[0\]: unknown field "value"; allowed are name, help, map, labels$/,
+  ],
+  [
+    'a state set without states',
+    'metrics: { state_sets: [{ name: a, labels: [] }] }',
+    /state_sets\[0\]\.states: must be a list of 1 to 32 items, not left out$/,
+  ],
+  [
+    'a state twice',
+    'metrics: { state_sets: [{ name: a, states: [on, off, on], labels: [] }] }',
+    /state_sets\[0\]\.states\[2\]: "on" is there twice$/,
+  ],
+  [
+    'a state that YAML reads as a number',
+    'metrics: { state_sets: [{ name: a, states: [1], labels: [] }] }',
+    /states\[0\]: must be text of at most 128 characters, not 1$/,
+  ],
+  [
+    'a label in the place of the state',
+    'metrics: { state_sets: [{ name: a, states: [on], labels: [{ name: bpf_a, size: 8, decoders: [{ name: uint }] }] }] }',
+    /labels\[0\]\.name: the label with the name of the metric tells the state, choose another$/,
+  ],
+  [
+    'a multiplier of nothing',
+    'metrics: { summaries: [{ name: a, sum_multiplier: 0, labels: [] }] }',
+    /summaries\[0\]\.sum_multiplier: must be a number from 1e-18 to/,
   ],
   [
     'help without end',
@@ -239,8 +340,8 @@ const refused: [what: string, yaml: string, message: string | RegExp][] = [
   ],
   [
     'an unknown decoder',
-    label('name: a, size: 8, decoders: [{ name: ksym }]'),
-    /decoders\[0\]\.name: must be one of cgroup, errno, .*, uint, not "ksym"$/,
+    label('name: a, size: 8, decoders: [{ name: base64 }]'),
+    /decoders\[0\]\.name: must be one of cgroup, .*, uint, not "base64"$/,
   ],
   [
     'an option of another decoder',

@@ -36,6 +36,34 @@ bpf_rtt_seconds_bucket{namespace="default",pod="web-1",container="idle",le="1"} 
 bpf_rtt_seconds_bucket{namespace="default",pod="web-1",container="idle",le="+Inf"} 0
 bpf_rtt_seconds_sum{namespace="default",pod="web-1",container="idle"} 0
 bpf_rtt_seconds_count{namespace="default",pod="web-1",container="idle"} 0
+# HELP bpf_queue_bytes_bucket Packets in the queue.
+# TYPE bpf_queue_bytes_bucket untyped
+bpf_queue_bytes_bucket{namespace="default",pod="web-1",device="eth0",le="1000"} 2
+bpf_queue_bytes_bucket{namespace="default",pod="web-1",device="eth0",le="2000"} 2
+bpf_queue_bytes_bucket{namespace="default",pod="web-1",device="eth0",le="+Inf"} 3
+# HELP bpf_queue_bytes_gsum Packets in the queue.
+# TYPE bpf_queue_bytes_gsum gauge
+bpf_queue_bytes_gsum{namespace="default",pod="web-1",device="eth0"} 5500
+# HELP bpf_queue_bytes_gcount Packets in the queue.
+# TYPE bpf_queue_bytes_gcount gauge
+bpf_queue_bytes_gcount{namespace="default",pod="web-1",device="eth0"} 3
+# HELP bpf_wait_seconds Waits.
+# TYPE bpf_wait_seconds summary
+bpf_wait_seconds_sum{namespace="default",pod="web-1",container="web"} 0.25
+bpf_wait_seconds_count{namespace="default",pod="web-1",container="web"} 3
+bpf_wait_seconds_sum{namespace="default",pod="web-1"} 0
+bpf_wait_seconds_count{namespace="default",pod="web-1"} 0
+# HELP bpf_link_state States of the link.
+# TYPE bpf_link_state gauge
+bpf_link_state{namespace="default",pod="web-1",device="eth0",bpf_link_state="up"} 1
+bpf_link_state{namespace="default",pod="web-1",device="eth0",bpf_link_state="no \"carrier\""} 0
+bpf_link_state{namespace="default",pod="web-1",device="eth0",bpf_link_state="loop"} 0
+bpf_link_state{namespace="default",pod="web-1",bpf_link_state="up"} 0
+bpf_link_state{namespace="default",pod="web-1",bpf_link_state="no \"carrier\""} 1
+bpf_link_state{namespace="default",pod="web-1",bpf_link_state="loop"} 1
+# HELP bpf_program_info Programs.
+# TYPE bpf_program_info gauge
+bpf_program_info{namespace="default",pod="web-1",program="count"} 1
 `,
   );
 });

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parseMetricSpec } from '../../../sidecar/contract/metric-spec-yaml.ts';
 import type { DecoderContext } from '../../../sidecar/series/decoders/decoder.ts';
-import type { Family } from '../../../sidecar/series/family.ts';
+import type { Family, Series } from '../../../sidecar/series/family.ts';
 import { createFamilyReader } from '../../../sidecar/series/family-reader.ts';
 import type { MapLayout } from '../../../sidecar/series/layout.ts';
 import { mapEntries, u32, u64 } from './entries.ts';
@@ -52,20 +52,31 @@ metrics:
         - { name: bucket, size: 4, padding: 4, decoders: [{ name: uint }] }
 `;
 
+const created = 1_700_000_000.123;
+
 function reader(
   spec: string,
   layout: Partial<MapLayout> & { keySize: number; valueSize: number },
   decoders: Partial<DecoderContext> = {},
 ) {
   const [metric] = parseMetricSpec(spec, 'test').metrics;
-  return createFamilyReader(metric!, { member: () => undefined, ...layout }, { ...context, ...decoders });
+  return createFamilyReader(
+    metric!,
+    { member: () => undefined, created, ...layout },
+    { ...context, ...decoders },
+  );
 }
 
-/** Series by their labels: a number, or a histogram's counts and sum. */
-function read(family: Family): Record<string, number | [counts: number[], sum: number]> {
-  return family.type === 'histogram'
-    ? Object.fromEntries(Array.from(family.series, ({ labels, counts, sum }) => [labels, [[...counts], sum]]))
-    : Object.fromEntries(Array.from(family.series, ({ labels, value }) => [labels, value]));
+type Value = number | [counts: number | number[], sum: number];
+
+/** Series by their labels: a number, or a histogram's or summary's counts and sum. */
+function read(family: Family): Record<string, Value> {
+  return Object.fromEntries(
+    Array.from<Series, [string, Value]>(family.series, (series) => {
+      if ('counts' in series) return [series.labels, [[...series.counts], series.sum]];
+      return [series.labels, 'count' in series ? [series.count, series.sum] : series.value];
+    }),
+  );
 }
 
 const key = (container: number | bigint, operation: number) =>
@@ -281,6 +292,92 @@ metrics:
   }
 });
 
+const typed = (section: string, fields: string) => `
+metrics:
+  ${section}:
+    - name: sockets${section === 'info' ? '_info' : ''}
+      labels: [{ name: container, size: 8, decoders: [{ name: cgroup }] }]
+      ${fields}
+`;
+
+test('an unknown is read as a number, and is no counter', () => {
+  const family = reader(typed('unknown', 'help: Sockets.'), { keySize: 8, valueSize: 8 }).read(
+    mapEntries([[u64(1), u64(5)]], 8, 8),
+  );
+  assert.equal(family.type, 'unknown');
+  assert.deepEqual(read(family), { 'container="web"': 5 });
+});
+
+test('an info is 1 for each key, whatever the value is and however many keys share the labels', () => {
+  const entries = mapEntries(
+    [
+      [u64(1), u32(0, 0, 0)],
+      [u64(100), u32(7, 7, 7)],
+      [u64(200), u32(8, 8, 8)],
+    ],
+    8,
+    12,
+  );
+  const family = reader(typed('info', 'help: Sockets.'), { keySize: 8, valueSize: 12 }).read(entries);
+  assert.equal(family.type, 'info');
+  assert.deepEqual(read(family), { 'container="web"': 1, 'container="~other"': 1 });
+});
+
+test('the states of a state set are those that are on in any key or CPU of the series', () => {
+  const { read: readFamily } = reader(typed('state_sets', 'states: [idle, busy, closed]'), {
+    keySize: 8,
+    valueSize: 8,
+  });
+  const entries = mapEntries(
+    [
+      [u64(1), u64(0b001), u64(0b001)],
+      [u64(100), u64(0b010), u64(0)],
+      [u64(200), u64(0b010), u64(0b100)],
+    ],
+    8,
+    8,
+  );
+  const family = readFamily(entries);
+  assert.deepEqual(family.type === 'stateset' && family.states, ['idle', 'busy', 'closed']);
+  assert.deepEqual(read(family), { 'container="web"': 0b001, 'container="~other"': 0b110 });
+  assert.deepEqual(
+    read(readFamily(mapEntries([[u64(1), u64(0b100), u64(0)]], 8, 8))),
+    { 'container="web"': 0b100 },
+    'a state that is left is off',
+  );
+});
+
+test('a summary is a count and a sum, added up over the CPUs and then multiplied', () => {
+  const { read: readFamily } = reader(typed('summaries', 'value: rtt\n      sum_multiplier: 1e-6'), {
+    keySize: 8,
+    valueSize: 24,
+    member: (name) => (name === 'rtt' ? { offset: 8, size: 16 } : undefined),
+  });
+  const entries = mapEntries([[u64(1), u64(99, 2, 18_000), u64(99, 3, 239)]], 8, 24);
+  const family = readFamily(entries);
+  assert.equal(family.type, 'summary');
+  assert.deepEqual(read(family), { 'container="web"': [5, 0.018239] });
+  assert.deepEqual(read(readFamily(entries)), read(family), 'a second read starts from zero');
+});
+
+test('a gauge histogram is read as a histogram is', () => {
+  const spec = arraySpec.replace('histograms', 'gauge_histograms');
+  const member = () => ({ offset: 0, size: 40 });
+  const family = reader(spec, { keySize: 8, valueSize: 40, member }).read(
+    mapEntries([[u64(1), u64(1, 2, 3, 4000, 5)]], 8, 40),
+  );
+  assert.equal(family.type, 'gaugehistogram');
+  assert.deepEqual(read(family), { 'container="web"': [[1, 2, 3, 5], 0.000004] });
+});
+
+test('a family tells since when it counts: since its map was made', () => {
+  for (const spec of [counterSpec, keyedSpec])
+    assert.equal(
+      reader(spec, { keySize: 16, valueSize: 8 }).read(mapEntries([[key(1, 0), u64(1)]], 16, 8)).created,
+      created,
+    );
+});
+
 test('a spec that does not fit its map is refused with a reason', () => {
   const member = () => ({ offset: 0, size: 4 });
   const table: [
@@ -302,6 +399,8 @@ test('a spec that does not fit its map is refused with a reason', () => {
     [memberSpec, 16, 24, {}, /the value of map "calls_total" has no member "calls"/],
     [memberSpec, 16, 24, { member }, /member "calls" of map "calls_total" has 4 bytes and must be one u64/],
     [memberSpec, 16, 12, { member }, /has 12 bytes and must have a multiple of 8/],
+    [typed('state_sets', 'states: [a]'), 8, 4, {}, /has 4 bytes and must be one u64/],
+    [typed('summaries', 'help: x'), 8, 8, {}, /has 8 bytes and must be an array of 2 u64 \(count, sum\)/],
     [
       arraySpec,
       8,
