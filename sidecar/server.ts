@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { promisify } from 'node:util';
-import { gzip } from 'node:zlib';
+import { gzip, gzipSync } from 'node:zlib';
 import Negotiator from 'negotiator';
 
 /** What a path answers. */
@@ -22,9 +22,12 @@ const gzipThreshold = 1024;
  * A scrape shrinks to a fifteenth at the fastest level; zlib's default, 6, makes that a tenth smaller still, in
  * four times the time.
  */
-const gzipLevel = 1;
-/** In a thread of its own, so that other requests are answered meanwhile. */
-const compress = promisify(gzip);
+const gzipOptions = { level: 1 };
+/**
+ * Bytes of a body up to which it is compressed at once, in at most some 6 ms. Only what is larger is worth a
+ * thread, since the first brings memory of its own into the process, for good.
+ */
+const gzipAtOnce = 4 * 1024 * 1024;
 
 /** Milliseconds: a scrape takes few, and kubelet waits for the end of the process. */
 const closePatience = 1_000;
@@ -93,7 +96,7 @@ export async function closeServer(server: Server): Promise<void> {
 async function send(request: IncomingMessage, response: ServerResponse, answer: Answer): Promise<void> {
   const plain = typeof answer.body === 'string' ? Buffer.from(answer.body) : answer.body;
   const zipped = plain.length >= gzipThreshold && acceptsGzip(request);
-  const body = zipped ? await compress(plain, { level: gzipLevel }) : plain;
+  const body = zipped ? await compress(plain) : plain;
   response.writeHead(answer.status, {
     'content-type': answer.contentType,
     'content-length': body.length,
@@ -101,6 +104,10 @@ async function send(request: IncomingMessage, response: ServerResponse, answer: 
     ...(zipped && { 'content-encoding': 'gzip' }),
   });
   response.end(body);
+}
+
+async function compress(body: Buffer): Promise<Buffer> {
+  return body.length <= gzipAtOnce ? gzipSync(body, gzipOptions) : promisify(gzip)(body, gzipOptions);
 }
 
 /** Whether it is preferred to no encoding; a client that does not say wants none. */
