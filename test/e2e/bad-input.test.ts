@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
-import { type TestContext, test } from 'node:test';
+import { test } from 'node:test';
 import type { V1Container } from '@kubernetes/client-node';
 import { mountPaths } from '../../sidecar/contract/pod.ts';
 import { request } from '../support/http.ts';
@@ -9,16 +9,10 @@ import {
   type ObservedPod,
   type ObservedPodOptions,
   output,
+  podFor,
   samplesOf,
-  startObservedPod,
 } from '../support/pod.ts';
 import { writing } from '../support/work.ts';
-
-async function start(t: TestContext, options: ObservedPodOptions): Promise<ObservedPod> {
-  const pod = await startObservedPod(options);
-  t.after(() => pod.stop());
-  return pod;
-}
 
 /** Has a shell do something to the place that the sidecar starts in, as its last act before. */
 const first = (script: string) => (sidecar: V1Container) => {
@@ -111,12 +105,12 @@ for (const [what, edit, sentence] of [
   ],
 ] as const)
   test(`with ${what} the sidecar stays up and says so`, async (t) => {
-    await assertLimps(await start(t, { probes: 'syscalls', edit }), sentence);
+    await assertLimps(await podFor(t, { probes: 'syscalls', edit }), sentence);
   });
 
 test("with the POD_UID of another pod the sidecar stays up, says so, and counts nothing of that pod's", async (t) => {
-  const other = await start(t, { probes: 'syscalls', pod: 'other' });
-  const pod = await start(t, { probes: 'syscalls', edit: withUid(other.sandbox.uid) });
+  const other = await podFor(t, { probes: 'syscalls', pod: 'other' });
+  const pod = await podFor(t, { probes: 'syscalls', edit: withUid(other.sandbox.uid) });
   await output(other.addContainer('web'), 'true');
   assert.equal((await pod.scrape()).sum('bpf_syscalls_total'), 0);
   await assertLimps(pod, new RegExp(`POD_UID ${other.sandbox.uid} is not its own pod's$`, 'm'));
@@ -125,7 +119,7 @@ test("with the POD_UID of another pod the sidecar stays up, says so, and counts 
 
 test('a probe that may not be loaded says so, and the others count', async (t) => {
   const edit = withoutCapabilities('net_admin', 'sys_admin');
-  const pod = await start(t, { probes: 'tcp,syscalls', edit });
+  const pod = await podFor(t, { probes: 'tcp,syscalls', edit });
   await output(pod.addContainer('web'), ...writing(100));
   const { value } = await pod.scrape();
   assert.equal(value('bpf_syscalls_total', { container: 'web', syscall: 'write' }), 100);
@@ -137,12 +131,12 @@ test('the capabilities that it asks for are enough, without a privileged contain
   const edit = (sidecar: V1Container) => {
     sidecar.command = ['setpriv', '--bounding-set', '-all,+bpf,+perfmon,+net_admin', ...entrypoint];
   };
-  const pod = await start(t, { probes: 'network,syscalls,tcp', edit });
+  const pod = await podFor(t, { probes: 'network,syscalls,tcp', edit });
   assert.equal((await request(pod.url('/readyz'))).text, 'every probe is attached\n');
 });
 
 test('without the container logs of the node it is ready, and ids stand for names', async (t) => {
-  const pod = await start(t, { probes: 'syscalls', edit: withoutMount(mountPaths.containerLogs) });
+  const pod = await podFor(t, { probes: 'syscalls', edit: withoutMount(mountPaths.containerLogs) });
   assert.equal((await request(pod.url('/readyz'))).status, 200);
   const web = pod.addContainer('web');
   await output(web, 'true');

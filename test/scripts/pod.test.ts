@@ -3,8 +3,8 @@ import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import type { V1Pod } from '@kubernetes/client-node';
-import { startPod } from '../../scripts/node/pod.ts';
-import { createSandbox } from '../../scripts/node/sandbox.ts';
+import { type RunningPod, startPod } from '../../scripts/node/pod.ts';
+import { createSandbox, type Sandbox } from '../../scripts/node/sandbox.ts';
 
 const images = {
   'shell:1': { entrypoint: ['sh', '-c'] },
@@ -122,50 +122,29 @@ test('a native sidecar has started, and an init container has ended, before the 
   assert.equal(sidecar!.outcome(), 'was ended by SIGTERM');
 });
 
+/** A pod of nothing but a sidecar whose startup probe never succeeds. */
+function startSidecar(made: Sandbox, script: string, failureThreshold: number): Promise<RunningPod> {
+  const startupProbe = { httpGet: { port: 9000 }, periodSeconds: 1, failureThreshold };
+  const sidecar = {
+    name: 'sidecar',
+    image: 'shell:1',
+    restartPolicy: 'Always',
+    args: [script],
+    startupProbe,
+  };
+  return startPod(pod({ initContainers: [sidecar], containers: [] }), made, { images });
+}
+
 test('a sidecar that ends before it has started is reported with its last words', async (t) => {
-  const made = await sandbox(t);
-  const starting = startPod(
-    pod({
-      initContainers: [
-        {
-          name: 'sidecar',
-          image: 'shell:1',
-          restartPolicy: 'Always',
-          args: ['echo no BTF here >&2; exit 3'],
-          startupProbe: { httpGet: { port: 9000 }, periodSeconds: 1, failureThreshold: 60 },
-        },
-      ],
-      containers: [],
-    }),
-    made,
-    { images },
-  );
   await assert.rejects(
-    starting,
+    startSidecar(await sandbox(t), 'echo no BTF here >&2; exit 3', 60),
     /^Error: container sidecar ended with exit code 3; it wrote:\n {4}no BTF here$/,
   );
 });
 
 test('a sidecar that never answers is given up after its threshold', async (t) => {
-  const made = await sandbox(t);
-  const starting = startPod(
-    pod({
-      initContainers: [
-        {
-          name: 'sidecar',
-          image: 'shell:1',
-          restartPolicy: 'Always',
-          args: ['exec sleep 1000'],
-          startupProbe: { httpGet: { port: 9000 }, periodSeconds: 1, failureThreshold: 1 },
-        },
-      ],
-      containers: [],
-    }),
-    made,
-    { images },
-  );
   await assert.rejects(
-    starting,
+    startSidecar(await sandbox(t), 'exec sleep 1000', 1),
     /container sidecar did not start: its startup probe .* failed 1 times, at last with .*ECONNREFUSED/,
   );
 });

@@ -2,25 +2,13 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type TestContext, test } from 'node:test';
+import { test } from 'node:test';
 import { mountPaths } from '../../sidecar/contract/pod.ts';
 import { eventually } from '../support/eventually.ts';
 import { request } from '../support/http.ts';
 import { heldBy, remaining } from '../support/kernel.ts';
-import {
-  entrypoint,
-  type ObservedPod,
-  type ObservedPodOptions,
-  output,
-  startObservedPod,
-} from '../support/pod.ts';
+import { entrypoint, type ObservedPod, output, podFor } from '../support/pod.ts';
 import { writing } from '../support/work.ts';
-
-async function start(t: TestContext, options: ObservedPodOptions): Promise<ObservedPod> {
-  const pod = await startObservedPod(options);
-  t.after(() => pod.stop());
-  return pod;
-}
 
 /** As `kubectl annotate --overwrite` does, less the annotations that are not named. */
 function annotate(pod: ObservedPod, annotations: Record<string, string>): void {
@@ -52,7 +40,7 @@ const logged = (pod: ObservedPod, sentence: string) =>
   pod.running.containers[0]!.lastLines().filter((line) => JSON.parse(line).msg.includes(sentence));
 
 test('a probe that stays counts on exactly while others come and go', async (t) => {
-  const pod = await start(t, { probes: 'syscalls' });
+  const pod = await podFor(t, { probes: 'syscalls' });
   const web = pod.addContainer('web');
   const writes = async () =>
     (await pod.scrape()).value('bpf_syscalls_total', { container: 'web', syscall: 'write' });
@@ -83,7 +71,7 @@ test('a probe that stays counts on exactly while others come and go', async (t) 
 });
 
 test('a probe that is replaced is gone from the kernel and from the metrics, the new one counts', async (t) => {
-  const pod = await start(t, { probes: 'syscalls' });
+  const pod = await podFor(t, { probes: 'syscalls' });
   await output(pod.addContainer('web'), 'true');
   const ofProbe = ({ all }: Awaited<ReturnType<ObservedPod['scrape']>>, probe: string) =>
     all.filter(({ name, labels }) => name.startsWith(`bpf_${probe}`) || labels.probe === probe);
@@ -100,7 +88,7 @@ test('a probe that is replaced is gone from the kernel and from the metrics, the
 });
 
 test('without the annotation bpf.sh/probes the default probes are back, and an empty one attaches none', async (t) => {
-  const pod = await start(t, { probes: 'syscalls' });
+  const pod = await podFor(t, { probes: 'syscalls' });
   annotate(pod, {});
   await haveAttached(pod, ['network', 'tcp']);
   annotate(pod, { probes: '' });
@@ -110,7 +98,7 @@ test('without the annotation bpf.sh/probes the default probes are back, and an e
 });
 
 test('a bad change is told and changes nothing, and the next good one is followed', async (t) => {
-  const pod = await start(t, { probes: 'syscalls', annotations: { 'bpf.sh/containers': 'web' } });
+  const pod = await podFor(t, { probes: 'syscalls', annotations: { 'bpf.sh/containers': 'web' } });
   const before = held(pod);
   for (const [bad, sentence] of [
     [
@@ -142,7 +130,7 @@ test('a bad change is told and changes nothing, and the next good one is followe
 });
 
 test('ten quick changes end in the last state, and leave nothing behind', async (t) => {
-  const pod = await start(t, { probes: 'syscalls' });
+  const pod = await podFor(t, { probes: 'syscalls' });
   const before = held(pod);
   for (let i = 0; i < 5; i++)
     for (const [probes, unwanted] of [
@@ -160,7 +148,7 @@ test('ten quick changes end in the last state, and leave nothing behind', async 
 });
 
 test('bpf.sh/containers, pod-labels and log-level take effect on series and log that are there already', async (t) => {
-  const pod = await start(t, { probes: 'syscalls', labels: { team: 'shop' } });
+  const pod = await podFor(t, { probes: 'syscalls', labels: { team: 'shop' } });
   for (const name of ['web', 'worker']) await output(pod.addContainer(name), ...writing(100));
   const writes = async (labels: Record<string, string>) =>
     (await pod.scrape()).value('bpf_syscalls_total', { syscall: 'write', ...labels });
@@ -178,7 +166,7 @@ test('bpf.sh/containers, pod-labels and log-level take effect on series and log 
 });
 
 test('a port or resource that changes is told once, and everything else of the change is followed', async (t) => {
-  const pod = await start(t, { probes: 'syscalls' });
+  const pod = await podFor(t, { probes: 'syscalls' });
   const sentence =
     'bpf.sh/metrics-port, bpf.sh/cpu-limit: changed without effect, because a running pod keeps its port and resources; create the pod anew';
   annotate(pod, { probes: 'syscalls,tcp', 'metrics-port': '9400', 'cpu-limit': '1' });
@@ -192,7 +180,7 @@ test('a port or resource that changes is told once, and everything else of the c
 });
 
 test('annotations that are none of ours, and bpf.sh/inject, change nothing', async (t) => {
-  const pod = await start(t, { probes: 'syscalls' });
+  const pod = await podFor(t, { probes: 'syscalls' });
   const before = held(pod);
   pod.running.updateAnnotations({ 'bpf.sh/inject': 'false', 'bpf.sh/probes': 'syscalls', other: 'new' });
   annotate(pod, { probes: 'syscalls', containers: 'web' });
@@ -202,7 +190,7 @@ test('annotations that are none of ours, and bpf.sh/inject, change nothing', asy
 
 test('where the kernel tells of no change it is found all the same, and a bad start is mended by it', async (t) => {
   const { podInfo } = mountPaths;
-  const pod = await start(t, {
+  const pod = await podFor(t, {
     probes: 'syscalls',
     edit(sidecar) {
       // Another mount hides the volume. It stays mounted elsewhere when it is taken away, and its inode is what

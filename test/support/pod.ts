@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
+import type { TestContext } from 'node:test';
 import type { V1Container, V1Pod } from '@kubernetes/client-node';
 import jsonPatch from 'fast-json-patch';
 import { parse, type Sample } from '../../scripts/demo/scrape.ts';
@@ -91,6 +92,13 @@ export async function startObservedPod(options: ObservedPodOptions = {}): Promis
     await sandbox.destroy();
     throw error;
   }
+}
+
+/** An observed pod that goes with its test. */
+export async function podFor(t: TestContext, options: ObservedPodOptions): Promise<ObservedPod> {
+  const pod = await startObservedPod(options);
+  t.after(() => pod.stop());
+  return pod;
 }
 
 /** Runs a command in a container to its end and gives what it printed; fails when it fails. */
