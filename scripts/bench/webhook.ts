@@ -8,6 +8,7 @@ import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parse } from 'yaml';
+import { reviewOf } from '../node/review.ts';
 import type { Row } from './row.ts';
 
 const rate = 200;
@@ -72,17 +73,8 @@ function readyAddress(log: NodeJS.ReadableStream): Promise<string> {
 /** Posts the review of a pod as a Deployment makes it; rejects unless the answer holds a patch. */
 async function reviewPoster(address: string, ca: Buffer): Promise<() => Promise<void>> {
   const fixture = new URL('test/fixtures/webhook/pods/deployment.yaml', repository);
-  const body = JSON.stringify({
-    apiVersion: 'admission.k8s.io/v1',
-    kind: 'AdmissionReview',
-    request: {
-      uid: '705ab4f5-6393-11e8-b7cc-42010a800002',
-      kind: { group: '', version: 'v1', kind: 'Pod' },
-      namespace: 'shop',
-      operation: 'CREATE',
-      object: parse(await readFile(fixture, 'utf8')),
-    },
-  });
+  const pod = parse(await readFile(fixture, 'utf8'));
+  const body = JSON.stringify(reviewOf(pod, '705ab4f5-6393-11e8-b7cc-42010a800002', 'shop'));
   const headers = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) };
   const agent = new Agent({ keepAlive: true, ca });
   return async () => {

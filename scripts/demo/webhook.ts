@@ -9,6 +9,7 @@ import { text } from 'node:stream/consumers';
 import type { V1Pod } from '@kubernetes/client-node';
 import type { Operation } from 'fast-json-patch';
 import { type Child, failure, watch } from '../node/child.ts';
+import { reviewOf } from '../node/review.ts';
 
 /** The command line of bpf-sidecar, run from the sources. */
 export const executable = [process.execPath, join(import.meta.dirname, '../bpf-sidecar.ts')];
@@ -59,22 +60,7 @@ export interface Answer {
 /** Asks the webhook as the API server does when the pod is created; its certificate must be of its CA. */
 export async function askWebhook({ url, ca }: Webhook, pod: V1Pod, signal: AbortSignal): Promise<Answer> {
   const uid = randomUUID();
-  const review = {
-    apiVersion: 'admission.k8s.io/v1',
-    kind: 'AdmissionReview',
-    request: {
-      uid,
-      kind: { group: '', version: 'v1', kind: 'Pod' },
-      resource: { group: '', version: 'v1', resource: 'pods' },
-      namespace: pod.metadata?.namespace,
-      name: pod.metadata?.name,
-      operation: 'CREATE',
-      userInfo: { username: 'demo' },
-      object: pod,
-      oldObject: null,
-      dryRun: false,
-    },
-  };
+  const review = reviewOf(pod, uid, pod.metadata?.namespace);
   const call = request(`${url}/mutate`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },

@@ -6,6 +6,7 @@ import type { V1Container, V1Pod } from '@kubernetes/client-node';
 import jsonPatch from 'fast-json-patch';
 import { parse, type Sample } from '../../scripts/demo/scrape.ts';
 import { type RunningPod, startPod } from '../../scripts/node/pod.ts';
+import { reviewOf } from '../../scripts/node/review.ts';
 import {
   type Container,
   createSandbox,
@@ -147,15 +148,7 @@ function inject(sandbox: Sandbox, { probes, annotations, labels }: ObservedPodOp
     },
     spec: { containers: [{ name: 'web', image: 'none' }] },
   };
-  const request = {
-    uid: 'test',
-    kind: { group: '', version: 'v1', kind: 'Pod' },
-    operation: 'CREATE',
-    namespace: sandbox.namespace,
-    object,
-  };
-  const review = { apiVersion: 'admission.k8s.io/v1', kind: 'AdmissionReview', request };
-  const admission = admit(review, injectionConfig(image));
+  const admission = admit(reviewOf(object, 'test', sandbox.namespace), injectionConfig(image));
   if ('problem' in admission) throw new Error(admission.problem);
   const { patch } = admission.review.response;
   if (patch === undefined)

@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { parse } from 'yaml';
+import { reviewOf as review } from '../../scripts/node/review.ts';
 import { injectionConfig } from '../../webhook/config.ts';
 
 export const fixtures = new URL('../fixtures/webhook/', import.meta.url);
@@ -32,25 +33,5 @@ export function askingPod(annotations: Record<string, unknown> = {}, spec: objec
 
 /** What the API server posts for the creation of `pod`. */
 export function reviewOf(pod: unknown, uid = '705ab4f5-6393-11e8-b7cc-42010a800002'): Raw {
-  return {
-    apiVersion: 'admission.k8s.io/v1',
-    kind: 'AdmissionReview',
-    request: {
-      uid,
-      kind: { group: '', version: 'v1', kind: 'Pod' },
-      resource: { group: '', version: 'v1', resource: 'pods' },
-      requestKind: { group: '', version: 'v1', kind: 'Pod' },
-      requestResource: { group: '', version: 'v1', resource: 'pods' },
-      namespace: 'shop',
-      operation: 'CREATE',
-      userInfo: {
-        username: 'system:serviceaccount:kube-system:replicaset-controller',
-        groups: ['system:serviceaccounts', 'system:authenticated'],
-      },
-      object: pod,
-      oldObject: null,
-      dryRun: false,
-      options: { kind: 'CreateOptions', apiVersion: 'meta.k8s.io/v1' },
-    },
-  };
+  return review(pod, uid, 'shop');
 }
