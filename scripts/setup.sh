@@ -75,6 +75,7 @@ need util-linux 'enters the namespaces of a pod' has_command setpriv
 if [ "${1:-}" = test ]; then
   need clang-format 'checks the format of the C code' has_command clang-format
   need prometheus 'scrapes the sidecar in the tests' has_command promtool
+  need strace 'kills a sidecar at each of its system calls in the tests' has_command strace
   need python3-prometheus-client 'parses the metrics in the tests' \
     has_file /usr/lib/python3/dist-packages/prometheus_client
 fi

@@ -70,7 +70,7 @@ export async function run(argv: string[]): Promise<number> {
     return 1;
   } finally {
     stopWatching();
-    sidecar.close();
+    await sidecar.close();
   }
 }
 

@@ -11,6 +11,7 @@ import { createMapReader } from './maps/read.ts';
 import type { PodCgroup } from './pod/cgroups.ts';
 import type { Attachment } from './programs/attach/family.ts';
 import { attachProgram } from './programs/attach.ts';
+import { type Hooks, ownHooks } from './programs/hooks/hooks.ts';
 import type { DecoderContext } from './series/decoders/decoder.ts';
 import type { Family } from './series/family.ts';
 import { createFamilyReader } from './series/family-reader.ts';
@@ -41,7 +42,12 @@ export interface ProgramState {
  * attached leaves the others at work. Throws an Error when the object cannot be loaded or the spec does not
  * fit it; then nothing stays behind.
  */
-export function startProbe(source: ProbeSource, pod: PodCgroup, context: DecoderContext): Probe {
+export function startProbe(
+  source: ProbeSource,
+  pod: PodCgroup,
+  context: DecoderContext,
+  hooks: Hooks = ownHooks,
+): Probe {
   const object = openObject(source.name, source.elf);
   const attachments: Attachment[] = [];
   const close = () => {
@@ -54,7 +60,7 @@ export function startProbe(source: ProbeSource, pod: PodCgroup, context: Decoder
     const reader = createProbeReader(source, object, context);
     const programs = object.programs.map(({ name, section }, index): ProgramState => {
       try {
-        attachments.push(attachProgram(object.programs[index]!, pod));
+        attachments.push(attachProgram(object.programs[index]!, pod, hooks));
         return { name, section };
       } catch (error) {
         return { name, section, problem: (error as Error).message };

@@ -10,6 +10,8 @@ import { findPodCgroup, type PodCgroup } from './pod/cgroups.ts';
 import { type Containers, createContainers } from './pod/containers.ts';
 import type { Identity } from './pod/identity.ts';
 import { type Probe, type ProgramState, startProbe } from './probe.ts';
+import type { Hooks } from './programs/hooks/hooks.ts';
+import { shareHooks } from './programs/hooks/shared.ts';
 import type { DecoderContext } from './series/decoders/decoder.ts';
 import type { Family } from './series/family.ts';
 import { describeIneffective, type PodSettings, readSettings } from './settings.ts';
@@ -39,6 +41,7 @@ export interface ProbeStatus {
 /** The pod that is observed, found at the first update that can. */
 interface Pod {
   cgroup: PodCgroup;
+  hooks: Hooks;
   containers: Containers;
   context: DecoderContext;
 }
@@ -52,7 +55,8 @@ export interface Sidecar {
   dropped(): [probe: string, series: number][];
   /** Labels of the pod that its annotations ask for, by label name. */
   podLabels(): Record<string, string>;
-  close(): void;
+  /** Detaches all probes. Never rejects. */
+  close(): Promise<void>;
 }
 
 /**
@@ -100,7 +104,7 @@ export function createSidecar(identity: Identity, log: Log): { sidecar: Sidecar;
     };
     if (ineffective !== undefined && !toldBefore) log('warn', ineffective);
     try {
-      detachAllBut(kept);
+      await detachAllBut(kept);
       await attachMissing(settings);
     } catch (error) {
       status.problem = (error as Error).message;
@@ -114,23 +118,26 @@ export function createSidecar(identity: Identity, log: Log): { sidecar: Sidecar;
     libc.malloc_trim(0);
   }
 
-  function detachAllBut(kept: readonly Probe[]): void {
-    for (const probe of probes.values()) {
-      if (kept.includes(probe)) continue;
-      probes.delete(probe.name);
-      probe.close();
-    }
+  async function detachAllBut(kept: readonly Probe[]): Promise<void> {
+    const unwanted = [...probes.values()].filter((probe) => !kept.includes(probe));
+    if (unwanted.length === 0) return;
+    for (const { name } of unwanted) probes.delete(name);
+    await pod?.hooks.exclusively(() => {
+      for (const probe of unwanted) probe.close();
+    });
   }
 
   async function attachMissing(settings: PodSettings): Promise<void> {
     pod ??= observePod();
-    const { cgroup, context } = pod;
+    const { cgroup, context, hooks } = pod;
     for (const name of settings.probes) {
       if (probes.has(name)) continue;
       // A turn of the event loop between probes, to answer /healthz meanwhile.
       await setImmediate();
-      if (closed) return;
-      const outcome = attempt(() => startProbe(builtinProbe(name), cgroup, context));
+      const outcome = await hooks.exclusively(() =>
+        closed ? undefined : attempt(() => startProbe(builtinProbe(name), cgroup, context, hooks)),
+      );
+      if (outcome === undefined) return;
       if (outcome instanceof Error) status.probes.push({ name, problem: outcome.message, programs: [] });
       else {
         probes.set(name, outcome);
@@ -152,7 +159,7 @@ export function createSidecar(identity: Identity, log: Log): { sidecar: Sidecar;
       },
       generation: () => containers.generation() + acceptances,
     };
-    return { cgroup, containers, context };
+    return { cgroup, hooks: shareHooks(mountPaths.bpffs, cgroup, log), containers, context };
   }
 
   const sidecar: Sidecar = {
@@ -170,10 +177,12 @@ export function createSidecar(identity: Identity, log: Log): { sidecar: Sidecar;
     },
     dropped: () => [...probes.values()].map((probe) => [probe.name, probe.dropped()]),
     podLabels: () => status.settings?.seriesLabels ?? {},
-    close() {
+    async close() {
       closed = true;
-      for (const probe of probes.values()) probe.close();
-      probes.clear();
+      await lastUpdate;
+      await detachAllBut([]).catch((error: Error) =>
+        log('error', 'probes cannot be detached', { error: error.message }),
+      );
     },
   };
   return {

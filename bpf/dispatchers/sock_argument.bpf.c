@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 /*
- * Subject: the socket that the event is about, given as an argument of the tracepoint or as that of a packet
- * which is one. Such events come in soft interrupts, where any task may be current.
+ * Subject: the socket that the event is about, given as an argument of the hook, else that of a packet which
+ * is one. Such events come in soft interrupts, where any task may be current.
  */
 #include "dispatch.bpf.h"
 
@@ -16,37 +16,41 @@ enum tcp_state {
     TCP_NEW_SYN_RECV = 12,
 };
 
-static __always_inline void dispatch_sock(void *ctx, struct sock *sk) {
+static __always_inline struct pod *pod_of_sock(struct sock *sk) {
     if (!sk)
-        return;
-    unsigned char state = sk->__sk_common.skc_state;
+        return NULL;
+    unsigned char state = GET(sk, __sk_common.skc_state);
     if (state == TCP_TIME_WAIT || state == TCP_NEW_SYN_RECV)
-        return;
-    struct cgroup *cgroup = sk->sk_cgrp_data.cgroup;
-    if (cgroup)
-        dispatch(ctx, cgroup);
+        return NULL;
+    struct cgroup *cgroup = GET(sk, sk_cgrp_data.cgroup);
+    return cgroup ? observed_pod(cgroup) : NULL;
 }
 
-#define DISPATCH_SOCK(index)                                                                                 \
-    if (sock == index)                                                                                       \
-        dispatch_sock(ctx, (struct sock *)ctx[index]);
-#define DISPATCH_SKB(index)                                                                                  \
-    if (skb == index) {                                                                                      \
-        struct sk_buff *packet = (struct sk_buff *)ctx[index];                                               \
-        if (packet)                                                                                          \
-            dispatch_sock(ctx, packet->sk);                                                                  \
-    }
+static __always_inline struct pod *pod_of_skb(struct sk_buff *packet) {
+    return packet ? pod_of_sock(GET(packet, sk)) : NULL;
+}
 
-SEC("tp_btf/tcp_retransmit_skb")
+/* The offset into the context must be a constant to the verifier, so each has a branch of its own. */
+#define TRY_SOCK(index)                                                                                      \
+    if (sock == index)                                                                                       \
+        pod = pod_of_sock((struct sock *)ctx[index]);
+#define TRY_SKB(index)                                                                                       \
+    if (skb == index)                                                                                        \
+        pod = pod_of_skb((struct sk_buff *)ctx[index]);
+
+SEC("raw_tp")
 int dispatch_sock_argument(__u64 *ctx) {
-    DISPATCH_SOCK(0)
-    DISPATCH_SOCK(1)
-    DISPATCH_SOCK(2)
-    DISPATCH_SOCK(3)
-    DISPATCH_SKB(0)
-    DISPATCH_SKB(1)
-    DISPATCH_SKB(2)
-    return verdict;
+    struct pod *pod = NULL;
+    TRY_SOCK(0)
+    TRY_SOCK(1)
+    TRY_SOCK(2)
+    TRY_SOCK(3)
+    if (!pod) {
+        TRY_SKB(0)
+        TRY_SKB(1)
+        TRY_SKB(2)
+    }
+    return dispatch(ctx, pod);
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

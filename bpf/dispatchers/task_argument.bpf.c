@@ -1,32 +1,40 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 /*
- * Subject: a task that the event is about, given as an argument of the tracepoint. On a wake-up the current
- * task is the one that wakes, or whoever was interrupted. Where there are two (sched_switch: the task that
- * leaves and the one that comes), the event belongs to the pod of the first, else to that of the second.
+ * Subject: a task that the event is about, given as an argument of the hook. On a wake-up the current task is
+ * the one that wakes, or whoever was interrupted.
+ *
+ * An event may be about two tasks (sched_switch: the one that leaves and the one that comes), and then two
+ * such dispatchers stand on the hook. An event that is about a pod twice comes to it once.
  */
 #include "dispatch.bpf.h"
 
-/* Which arguments are tasks; -1 is none. */
-const volatile int first_task = 0;
-const volatile int second_task = -1;
+/* Which argument is the task. */
+const volatile int task = 0;
+/* The argument that is another dispatcher's, to which events of the same pod are left; -1 is none. */
+const volatile int unless_task = -1;
+
+static __always_inline struct pod *pod_of_task(__u64 pointer) {
+    struct task_struct *subject = (struct task_struct *)pointer;
+    struct css_set *cgroups = GET(subject, cgroups);
+    return observed_pod(GET(cgroups, dfl_cgrp));
+}
 
 /* The offset into the context must be a constant to the verifier, so each has a branch of its own. */
-#define DISPATCH_ARGUMENT(which, index)                                                                      \
-    if (which == index) {                                                                                    \
-        struct task_struct *task = (struct task_struct *)ctx[index];                                         \
-        dispatch(ctx, task->cgroups->dfl_cgrp);                                                              \
-    }
+#define POD_OF_TASK(which)                                                                                   \
+    (which == 0   ? pod_of_task(ctx[0])                                                                      \
+     : which == 1 ? pod_of_task(ctx[1])                                                                      \
+     : which == 2 ? pod_of_task(ctx[2])                                                                      \
+                  : pod_of_task(ctx[3]))
 
-SEC("tp_btf/sched_wakeup")
+SEC("raw_tp")
 int dispatch_task_argument(__u64 *ctx) {
-    DISPATCH_ARGUMENT(first_task, 0)
-    DISPATCH_ARGUMENT(first_task, 1)
-    DISPATCH_ARGUMENT(first_task, 2)
-    DISPATCH_ARGUMENT(first_task, 3)
-    DISPATCH_ARGUMENT(second_task, 1)
-    DISPATCH_ARGUMENT(second_task, 2)
-    DISPATCH_ARGUMENT(second_task, 3)
-    return verdict;
+    struct pod *pod = POD_OF_TASK(task);
+    if (pod && unless_task >= 0) {
+        struct pod *other = POD_OF_TASK(unless_task);
+        if (other && other->slot == pod->slot)
+            return verdict;
+    }
+    return dispatch(ctx, pod);
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

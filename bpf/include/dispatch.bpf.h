@@ -36,12 +36,17 @@ static __always_inline int dispatch_in_pod(void *ctx, __u64 container) {
 
 #else
 
-/* A pod on this hook. */
+/*
+ * A pod on this hook. Sidecars of one node share these maps, also those of different versions: a change of
+ * their layout needs another `protocol` in sidecar/programs/dispatch/shared.ts.
+ */
 struct pod {
     /* The sidecar's own container cgroup, which is left out. */
     __u64 sidecar;
     /* Where in `programs` the pod's program is. */
     __u32 slot;
+    /* Of the pod cgroup; for the sidecars that keep `pod_levels`. */
+    __u32 level;
 };
 
 struct {
@@ -54,27 +59,44 @@ struct {
 /* Bit n is set when a pod cgroup is at level n: pods are at another depth for each QoS class. */
 __u64 pod_levels = 0;
 
-/* Calls the program of the pod that the cgroup belongs to; returns only when there is none. */
-static __always_inline int dispatch(void *ctx, struct cgroup *cgroup) {
+/*
+ * Reads a member through a pointer: at once where the verifier knows its type. The arguments of a raw
+ * tracepoint are plain numbers to it, and such a dispatcher defines UNTYPED_ARGUMENTS.
+ */
+#ifdef UNTYPED_ARGUMENTS
+#define GET(pointer, member) BPF_CORE_READ(pointer, member)
+#else
+#define GET(pointer, member) ((pointer)->member)
+#endif
+
+/* The observed pod that a cgroup belongs to; NULL when there is none, or when it is the sidecar's own. */
+static __always_inline struct pod *observed_pod(struct cgroup *cgroup) {
     __u64 levels = pod_levels;
     __u64 container = 0;
 
     for (int i = 0; i < MAX_NESTING; i++) {
-        __u64 id = cgroup->kn->id;
-        int level = cgroup->level;
-        if (level <= 0)
-            break;
+        int level = GET(cgroup, level);
+        /* No pod at this level or above it. */
+        if (levels << (63 - (level & 63)) == 0)
+            return NULL;
+        struct kernfs_node *kn = GET(cgroup, kn);
+        __u64 id = GET(kn, id);
         if (levels >> (level & 63) & 1) {
             struct pod *pod = bpf_map_lookup_elem(&pods, &id);
-            if (pod) {
-                if (pod->sidecar != container)
-                    bpf_tail_call(ctx, &programs, pod->slot);
-                break;
-            }
+            if (pod)
+                return pod->sidecar == container ? NULL : pod;
         }
         container = id;
-        cgroup = cgroup->self.parent->cgroup;
+        struct cgroup_subsys_state *parent = GET(cgroup, self.parent);
+        cgroup = GET(parent, cgroup);
     }
+    return NULL;
+}
+
+/* Calls the program of the pod; returns only when there is none. */
+static __always_inline int dispatch(void *ctx, struct pod *pod) {
+    if (pod)
+        bpf_tail_call(ctx, &programs, pod->slot);
     return verdict;
 }
 

@@ -27,10 +27,15 @@ struct cgroup_subsys_state {
     struct cgroup_subsys_state *parent;
 };
 
+struct cgroup_root {
+    int hierarchy_id;
+};
+
 struct cgroup {
     struct cgroup_subsys_state self;
     int level;
     struct kernfs_node *kn;
+    struct cgroup_root *root;
 };
 
 struct css_set {
@@ -39,6 +44,22 @@ struct css_set {
 
 struct task_struct {
     struct css_set *cgroups;
+};
+
+struct blkcg {
+    struct cgroup_subsys_state css;
+};
+
+struct blkcg_gq {
+    struct blkcg *blkcg;
+};
+
+struct bio {
+    struct blkcg_gq *bi_blkg;
+};
+
+struct request {
+    struct bio *bio;
 };
 
 struct sock_cgroup_data {

@@ -13,6 +13,8 @@ export const mountPaths = {
   cgroup: '/host/sys/fs/cgroup',
   /** The host's /var/log/containers, whose link names tell the name of a container id. */
   containerLogs: '/host/var/log/containers',
+  /** The host's /sys/fs/bpf, through which the sidecars of a node share their dispatchers. */
+  bpffs: '/host/sys/fs/bpf',
 } as const;
 
 /** Environment variables of the sidecar; the first four come from the downward API. */

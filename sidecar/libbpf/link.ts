@@ -30,6 +30,11 @@ export function attachCgroup(program: Program, cgroup: number): Link {
   return attach(program, 'the pod cgroup', () => libbpf.bpf_program__attach_cgroup(program.pointer, cgroup));
 }
 
+/** The link's file descriptor. The kernel's link lives as long as it, or a pin. */
+export function linkFd(link: Link): number {
+  return libbpf.bpf_link__fd(link);
+}
+
 export function destroyLink(link: Link): void {
   libbpf.bpf_link__destroy(link);
 }

@@ -1,17 +1,23 @@
 import { BpfError } from './error.ts';
 import { libbpf } from './native.ts';
 
+const ENOENT = 2;
+const ENOSPC = 28;
+
 /** `fd` is a map's, from mapFd. Throws a BpfError. */
 export function updateElement(fd: number, key: Buffer, value: Buffer): void {
   const result = libbpf.bpf_map_update_elem(fd, key, value, 0);
   if (result < 0) throw new BpfError('a map cannot be updated', -result, '');
 }
 
+/** Removes an entry; it is no error when there is none. Throws a BpfError. */
+export function deleteElement(fd: number, key: Buffer): void {
+  const result = libbpf.bpf_map_delete_elem(fd, key);
+  if (result < 0 && result !== -ENOENT) throw new BpfError('a map element cannot be removed', -result, '');
+}
+
 /** How a batch ended: the whole map was read, there is more, or a hash bucket is larger than the batch. */
 export type BatchEnd = 'done' | 'more' | 'bucket-too-large';
-
-const ENOENT = 2;
-const ENOSPC = 28;
 
 /**
  * BPF_MAP_LOOKUP_BATCH: fills `keys` and `values` with up to `count` entries, beginning after `position`

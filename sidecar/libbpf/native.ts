@@ -41,6 +41,10 @@ export const libbpf = openLibrary('libbpf.so.1', {
   bpf_map__btf_value_type_id: ['uint32', ['pointer']],
   bpf_map__initial_value: ['pointer', ['pointer', 'buffer']],
   bpf_prog_test_run_opts: ['int', ['int', 'buffer']],
+  bpf_link__fd: ['int', ['pointer']],
+  bpf_obj_pin: ['int', ['int', 'string']],
+  bpf_obj_get: ['int', ['string']],
+  bpf_map_delete_elem: ['int', ['int', 'buffer']],
   bpf_map_update_elem: ['int', ['int', 'buffer', 'buffer', 'uint64']],
   bpf_map_lookup_elem: ['int', ['int', 'buffer', 'buffer']],
   bpf_map_lookup_batch: ['int', ['int', 'buffer', 'buffer', 'buffer', 'buffer', 'buffer', 'buffer']],
@@ -48,6 +52,7 @@ export const libbpf = openLibrary('libbpf.so.1', {
 
 export const libc = openLibrary(null, {
   __errno_location: ['pointer', []],
+  flock: ['int', ['int', 'int']],
   memcpy: ['pointer', ['buffer', 'pointer', 'uint64']],
   malloc_trim: ['int', ['uint64']],
   mount: ['int', ['string', 'string', 'string', 'uint64', 'buffer']],

@@ -94,17 +94,11 @@ export function setConstants(object: BpfObject, values: Readonly<Record<string, 
   });
 }
 
-/** Writes an initialised or zeroed global variable (`.data`, `.bss`) before the object is loaded. */
-export function setVariable(object: BpfObject, name: string, value: bigint): void {
-  for (const section of ['.data', '.bss']) {
-    const variable =
-      object.btf && variablesOf(object.btf, section).find((candidate) => candidate.name === name);
-    const map = object.maps.find((candidate) => candidate.name.endsWith(section));
-    if (!variable || !map) continue;
-    changeInitialValue(map, (memory) => memory.writeBigUInt64LE(value, variable.offset));
-    return;
-  }
-  throw new Error(`object ${object.name} has no variable ${name}`);
+/** The map that holds the zeroed global variables of an object, `.bss`. */
+export function findVariables(object: BpfObject): BpfMap {
+  const map = object.maps.find((candidate) => candidate.name.endsWith('.bss'));
+  if (!map) throw new Error(`object ${object.name} has no global variables`);
+  return map;
 }
 
 /** The map of that name, or an error that names those there are. */

@@ -6,6 +6,7 @@ import { rawTracepoint } from './attach/raw-tracepoint.ts';
 import { socketFilter } from './attach/socket-filter.ts';
 import { tpBtf } from './attach/tp-btf.ts';
 import { tracepoint } from './attach/tracepoint.ts';
+import type { Hooks } from './hooks/hooks.ts';
 
 const families: readonly AttachFamily[] = [tpBtf, rawTracepoint, tracepoint, cgroup, socketFilter];
 
@@ -13,11 +14,11 @@ const families: readonly AttachFamily[] = [tpBtf, rawTracepoint, tracepoint, cgr
  * Attaches a loaded program so that it runs for the pod alone. Throws an Error that names the program and the
  * reason.
  */
-export function attachProgram(program: Program, pod: PodCgroup): Attachment {
+export function attachProgram(program: Program, pod: PodCgroup, hooks: Hooks): Attachment {
   const family = families.find((candidate) => candidate.accepts(program));
   if (!family)
     throw new Error(
       `program ${program.name}: SEC("${program.section}") is of a kind that cannot be attached yet`,
     );
-  return family.attach(program, pod);
+  return family.attach(program, pod, hooks);
 }

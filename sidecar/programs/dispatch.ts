@@ -1,5 +1,5 @@
 import { closeSync, openSync } from 'node:fs';
-import { destroyLink, type Link } from '../libbpf/link.ts';
+import type { Link } from '../libbpf/link.ts';
 import { updateElement } from '../libbpf/map.ts';
 import {
   type BpfObject,
@@ -11,17 +11,22 @@ import {
   type Program,
   programFd,
   setConstants,
-  setVariable,
 } from '../libbpf/object.ts';
 import { readObject } from '../objects.ts';
 import type { PodCgroup } from '../pod/cgroups.ts';
 import type { AttachFamily, Attachment } from './attach/family.ts';
+import { closeDispatcher, type Dispatcher, type Hooks, keepDispatcher } from './hooks/hooks.ts';
 
 /** What a family says of its dispatchers; the rest is the same for all. */
 export interface Dispatching {
   accepts(program: Program): boolean;
-  /** What stands in. Throws an Error that says why where an event of the hook cannot be given to a pod. */
-  dispatcher(program: Program): Dispatcher;
+  /**
+   * What stands in: one dispatcher for each subject of the hook. Throws an Error that says why where an event of
+   * the hook cannot be given to a pod.
+   */
+  dispatchers(program: Program): readonly DispatcherKind[];
+  /** What programs on the same hook of the node have in common, where its sidecars can share dispatchers. */
+  hook?(program: Program): string;
   /** What the hook is told when the event is not for the program: that nothing is to change. */
   verdict: number;
   /** Makes the opened dispatcher fit for the program's hook, before it is loaded. */
@@ -31,64 +36,91 @@ export interface Dispatching {
 }
 
 /** An object of bpf/dispatchers, which decides the subject, and its constants. */
-export interface Dispatcher {
+export interface DispatcherKind {
   object: string;
   constants: Readonly<Record<string, number>>;
 }
 
-/** The pod's place in a dispatcher's `programs`: a private dispatcher has only one. */
-const slot = 0;
+/** The program's place in a dispatcher that stands in the pod cgroup, where there is only one. */
+const onlySlot = Buffer.alloc(4);
 
 /**
- * A family whose programs are never attached themselves: a dispatcher stands in for each on its hook and calls it
+ * A family whose programs are never attached themselves: dispatchers stand in for each on its hook and call it
  * for events of the pod alone, the sidecar's own left out.
  */
 export function behindDispatcher(dispatching: Dispatching): AttachFamily {
   return {
     accepts: dispatching.accepts,
-    attach: (program, pod) => attachDispatcher(dispatching, program, pod),
+    attach(program, pod, hooks) {
+      const attachments: Attachment[] = [];
+      const detach = () => {
+        for (const attachment of attachments) attachment.detach();
+      };
+      try {
+        for (const kind of dispatching.dispatchers(program))
+          attachments.push(attachDispatcher(dispatching, kind, program, pod, hooks));
+        return { detach };
+      } catch (error) {
+        detach();
+        throw error;
+      }
+    },
   };
 }
 
-function attachDispatcher(dispatching: Dispatching, program: Program, pod: PodCgroup): Attachment {
-  const { object: kind, constants } = dispatching.dispatcher(program);
-  const object = openObject(`dispatcher ${kind}`, readObject(`dispatchers/${kind}`));
+function attachDispatcher(
+  dispatching: Dispatching,
+  kind: DispatcherKind,
+  program: Program,
+  pod: PodCgroup,
+  hooks: Hooks,
+): Attachment {
+  const start = () => startDispatcher(dispatching, kind, program, pod);
+  const hook = dispatching.hook?.(program);
+  if (hook !== undefined) {
+    return hooks.share(`${hook}-${nameOf(kind)}`, start, pod, programFd(program));
+  }
+  const dispatcher = start();
+  return isGlobal(dispatcher.object)
+    ? keepDispatcher(dispatcher, pod, programFd(program))
+    : { detach: () => closeDispatcher(dispatcher) };
+}
+
+/** `task_argument-task2-unless_task1` */
+function nameOf({ object, constants }: DispatcherKind): string {
+  const positions = Object.entries(constants).flatMap(([name, value]) =>
+    value < 0 ? [] : `${name}${value}`,
+  );
+  return [object, ...positions].join('-');
+}
+
+/** Loads a dispatcher and puts it on the program's hook. */
+function startDispatcher(
+  dispatching: Dispatching,
+  kind: DispatcherKind,
+  program: Program,
+  pod: PodCgroup,
+): Dispatcher {
+  const object = openObject(`dispatcher ${kind.object}`, readObject(`dispatchers/${kind.object}`));
   try {
     // Errors are to name the program that it stands in for.
     const dispatcher = { ...object.programs[0]!, name: program.name };
-    setConstants(object, {
-      ...constants,
-      verdict: dispatching.verdict,
-      sidecar: pod.sidecar,
-      container_level: pod.level + 1,
-    });
+    const { verdict } = dispatching;
+    const inPod = { sidecar: pod.sidecar, container_level: pod.level + 1 };
+    setConstants(object, { ...kind.constants, verdict, ...inPod });
     dispatching.prepare(dispatcher, program);
-    const onGlobalHook = object.maps.some((map) => map.name === 'pods');
-    if (onGlobalHook) setVariable(object, 'pod_levels', 1n << BigInt(pod.level));
     loadObject(object);
-    updateElement(mapFd(findMap(object, 'programs')), uint32(slot), uint32(programFd(program)));
-    if (onGlobalHook) registerPod(object, pod);
-    const link = linkTo(dispatching, dispatcher, program, pod);
-    return {
-      detach() {
-        destroyLink(link);
-        closeObject(object);
-      },
-    };
+    if (!isGlobal(object)) updateElement(mapFd(findMap(object, 'programs')), onlySlot, fdValue(program));
+    return { object, link: linkTo(dispatching, dispatcher, program, pod) };
   } catch (error) {
     closeObject(object);
     throw error;
   }
 }
 
-/** struct pod of bpf/include/dispatch.bpf.h. */
-function registerPod(object: BpfObject, pod: PodCgroup): void {
-  const key = Buffer.alloc(8);
-  key.writeBigUInt64LE(pod.id);
-  const value = Buffer.alloc(16);
-  value.writeBigUInt64LE(pod.sidecar, 0);
-  value.writeUInt32LE(slot, 8);
-  updateElement(mapFd(findMap(object, 'pods')), key, value);
+/** Whether a dispatcher stands on a hook of the whole node; those in the pod cgroup need not look for the pod. */
+function isGlobal(object: BpfObject): boolean {
+  return object.maps.some((map) => map.name === 'pods');
 }
 
 function linkTo(dispatching: Dispatching, dispatcher: Program, program: Program, pod: PodCgroup): Link {
@@ -100,8 +132,8 @@ function linkTo(dispatching: Dispatching, dispatcher: Program, program: Program,
   }
 }
 
-function uint32(value: number): Buffer {
-  const buffer = Buffer.alloc(4);
-  buffer.writeUInt32LE(value);
-  return buffer;
+function fdValue(program: Program): Buffer {
+  const value = Buffer.alloc(4);
+  value.writeUInt32LE(programFd(program));
+  return value;
 }

@@ -1,11 +1,12 @@
-/**
- * Whom the events of a tracepoint are about, and so which dispatcher stands on it: the current task, a task or
- * a socket among the arguments. -1 stands for no such argument.
- */
+/** Whom the events of a hook are about: it decides which dispatchers stand there. Numbers are arguments. */
 export type Subject =
   | { kind: 'current' }
-  | { kind: 'task'; first: number; second: number }
-  | { kind: 'sock'; sock: number; skb: number };
+  /** One task, or two: an event is about each of them. */
+  | { kind: 'task'; tasks: readonly number[] }
+  /** A socket, or that of a packet where it is undefined or NULL. */
+  | { kind: 'sock'; sock?: number; skb?: number }
+  /** The cgroup that a block request is charged to. */
+  | { kind: 'block'; request?: number; bio?: number };
 
 /** Run in the task's own system call, always: their subject is clear without a look at the kernel's types. */
 const inTask = new Set(['sys_enter', 'sys_exit']);
@@ -18,7 +19,7 @@ const withoutSubject =
   /^(irq_|softirq_|tasklet_|timer_|hrtimer_|tick_|itimer_|napi_|workqueue_|rcu_|ipi_|csd_|cpu_|cpuhp_|clock_|power_|mm_page_|mm_vmscan_kswapd|writeback_|dma_fence_|swiotlb_|local_timer_|reschedule_|call_function|thermal_apic_|error_apic_|x86_platform_ipi|vector_|nmi_|mce_)/;
 
 /** How many arguments the dispatchers can look at. */
-const reach = { task: 4, sock: 4, skb: 3 } as const;
+const reach = { task_struct: 4, sock: 4, sk_buff: 3, request: 2, bio: 2 } as const;
 
 /**
  * Decides by the tracepoint's name and by what its arguments point to, see tracepointArguments. Throws an Error
@@ -31,18 +32,21 @@ export function subjectOf(tracepoint: string, pointedTo: () => (string | undefin
       `tracepoint ${tracepoint} has no subject: its events belong to no task or socket, and so to no pod`,
     );
   const structs = pointedTo() ?? [];
-  const [first = -1, second = -1] = positions(structs, 'task_struct', reach.task);
-  if (first >= 0) return { kind: 'task', first, second };
-  const [sock = -1] = positions(structs, 'sock', reach.sock);
-  const [skb = -1] = positions(structs, 'sk_buff', reach.skb);
-  if (sock >= 0 || skb >= 0) return { kind: 'sock', sock, skb };
-  if (structs.includes('request') || structs.includes('bio'))
-    throw new Error(
-      `tracepoint ${tracepoint} is about a block request, which this version cannot give to a pod`,
-    );
+  const arguments_ = (struct: keyof typeof reach) =>
+    structs.slice(0, reach[struct]).flatMap((name, index) => (name === struct ? [index] : []));
+  const tasks = arguments_('task_struct').slice(0, 2);
+  if (tasks.length > 0) return { kind: 'task', tasks };
+  const [sock] = arguments_('sock');
+  const [skb] = arguments_('sk_buff');
+  if (sock !== undefined || skb !== undefined) return { kind: 'sock', ...defined({ sock, skb }) };
+  const [request] = arguments_('request');
+  const [bio] = arguments_('bio');
+  if (request !== undefined || bio !== undefined) return { kind: 'block', ...defined({ request, bio }) };
   return { kind: 'current' };
 }
 
-function positions(structs: readonly (string | undefined)[], name: string, within: number): number[] {
-  return structs.slice(0, within).flatMap((struct, index) => (struct === name ? [index] : []));
+function defined(positions: Record<string, number | undefined>): Record<string, number> {
+  return Object.fromEntries(
+    Object.entries(positions).filter((entry): entry is [string, number] => entry[1] !== undefined),
+  );
 }

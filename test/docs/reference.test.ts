@@ -69,7 +69,7 @@ test('the metrics document has every metric, and its queries name no other', asy
     read: () => [],
     dropped: () => [],
     podLabels: () => ({}),
-    close: () => {},
+    close: async () => {},
   });
   const names = [
     ...specs.flatMap((name) =>

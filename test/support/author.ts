@@ -1,6 +1,7 @@
 import { parseMetricSpec } from '../../sidecar/contract/metric-spec-yaml.ts';
 import type { PodCgroup } from '../../sidecar/pod/cgroups.ts';
 import { type Probe, startProbe } from '../../sidecar/probe.ts';
+import { type Hooks, ownHooks } from '../../sidecar/programs/hooks/hooks.ts';
 import type { DecoderContext } from '../../sidecar/series/decoders/decoder.ts';
 import type { ScalarFamily } from '../../sidecar/series/family.ts';
 import { compileProgram } from './compile.ts';
@@ -41,8 +42,18 @@ export async function startAuthored(
   yaml = countingSpec,
   context = anyContainer,
 ): Promise<Probe> {
-  const elf = await compileProgram(code);
-  return startProbe({ name: 'mine', elf, spec: parseMetricSpec(yaml, 'mine.yaml') }, pod, context);
+  return startCompiled(await compileProgram(code), pod, ownHooks, yaml, context);
+}
+
+/** Starts a compiled program as a probe of the pod. */
+export function startCompiled(
+  elf: Buffer,
+  pod: PodCgroup,
+  hooks: Hooks,
+  yaml = countingSpec,
+  context = anyContainer,
+): Probe {
+  return startProbe({ name: 'mine', elf, spec: parseMetricSpec(yaml, 'mine.yaml') }, pod, context, hooks);
 }
 
 /** What `increment()` has counted so far. */

@@ -61,6 +61,7 @@ export function buildContainer(
       { name: volumeNames.podInfo, mountPath: mountPaths.podInfo, readOnly: true },
       { name: volumeNames.cgroup, mountPath: mountPaths.cgroup, readOnly: true },
       { name: volumeNames.containerLogs, mountPath: mountPaths.containerLogs, readOnly: true },
+      { name: volumeNames.bpffs, mountPath: mountPaths.bpffs },
     ],
   };
 }

@@ -6,6 +6,7 @@ export const volumeNames = {
   podInfo: 'bpf-sidecar-podinfo',
   cgroup: 'bpf-sidecar-cgroup',
   containerLogs: 'bpf-sidecar-containers',
+  bpffs: 'bpf-sidecar-bpffs',
 } as const;
 
 /** The sidecar's volumes, with the API server's defaults spelled out as in `buildContainer`. */
@@ -21,6 +22,8 @@ export function buildVolumes(): V1Volume[] {
       // The kubelet makes it when it starts; were it missing, the application would still have to start.
       hostPath: { path: '/var/log/containers', type: 'DirectoryOrCreate' },
     },
+    // Unchecked: where it is no bpffs the sidecar does without, and the application must start in any case.
+    { name: volumeNames.bpffs, hostPath: { path: '/sys/fs/bpf', type: '' } },
   ];
 }
 

@@ -17,7 +17,7 @@ const dispatchers: Record<number, string> = {
 /** Everything the kernel runs for the tasks, sockets and packets of one cgroup: attached to the pod's. */
 export const cgroup = behindDispatcher({
   accepts: (program) => program.type in dispatchers,
-  dispatcher: (program) => ({ object: dispatchers[program.type]!, constants: {} }),
+  dispatchers: (program) => [{ object: dispatchers[program.type]!, constants: {} }],
   // Allow: whatever the program decides for the pod, the sidecar itself goes on undisturbed.
   verdict: 1,
   prepare: (dispatcher, program) => retarget(dispatcher, program.type, program.expectedAttachType),

@@ -1,5 +1,6 @@
 import type { Program } from '../../libbpf/object.ts';
 import type { PodCgroup } from '../../pod/cgroups.ts';
+import type { Hooks } from '../hooks/hooks.ts';
 
 /** One way of attaching programs. */
 export interface AttachFamily {
@@ -8,7 +9,7 @@ export interface AttachFamily {
    * Attaches a loaded program so that it runs for the pod alone. Throws an Error that names the program and the
    * reason.
    */
-  attach(program: Program, pod: PodCgroup): Attachment;
+  attach(program: Program, pod: PodCgroup, hooks: Hooks): Attachment;
 }
 
 /** A program at work. */

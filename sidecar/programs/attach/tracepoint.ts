@@ -1,15 +1,25 @@
+import { tracepointArguments } from '../../libbpf/kernel-btf.ts';
 import { attachTracepoint } from '../../libbpf/link.ts';
 import { retarget } from '../../libbpf/object.ts';
 import { ProgramType } from '../../libbpf/types.ts';
 import { behindDispatcher } from '../dispatch.ts';
+import { subjectOf } from '../subject.ts';
+import { dispatchersOf } from '../subject-dispatchers.ts';
 import { requireTracefs } from '../tracefs.ts';
-import { currentTask } from './current-task.ts';
 import { sectionTarget } from './family.ts';
 
 /** `tracepoint/<category>/<name>` and `tp/<category>/<name>`: through perf_event_open and tracefs. */
 export const tracepoint = behindDispatcher({
   accepts: (program) => program.type === ProgramType.tracepoint,
-  dispatcher: (program) => currentTask(program, sectionTarget(program).split('/').at(-1)!),
+  dispatchers(program) {
+    const name = sectionTarget(program).split('/').at(-1)!;
+    const subject = subjectOf(name, () => tracepointArguments(name));
+    if (subject.kind !== 'current')
+      throw new Error(
+        `program ${program.name}: the events of tracepoint ${name} are about a ${subject.kind} that only its raw arguments tell, not the current task; write SEC("tp_btf/${name}")`,
+      );
+    return dispatchersOf(subject);
+  },
   // 0 would have the kernel drop the event for every other perf consumer of the node.
   verdict: 1,
   prepare: (dispatcher) => retarget(dispatcher, ProgramType.tracepoint, 0),

@@ -1,0 +1,30 @@
+import type { DispatcherKind } from './dispatch.ts';
+import type { Subject } from './subject.ts';
+
+const none = -1;
+
+/**
+ * The dispatchers for a subject, of bpf/dispatchers. An event about two tasks has one for each, and the second
+ * leaves to the first what that has given to the same pod. `untyped` is for hooks whose arguments are plain
+ * numbers to the verifier.
+ */
+export function dispatchersOf(subject: Subject, untyped = false): DispatcherKind[] {
+  const prefix = untyped ? 'raw_' : '';
+  switch (subject.kind) {
+    case 'current':
+      return [{ object: 'task', constants: {} }];
+    case 'task':
+      return subject.tasks.map((task, index) => ({
+        object: `${prefix}task_argument`,
+        constants: { task, unless_task: subject.tasks[index - 1] ?? none },
+      }));
+    case 'sock': {
+      const { sock = none, skb = none } = subject;
+      return [{ object: `${prefix}sock_argument`, constants: { sock, skb } }];
+    }
+    case 'block': {
+      const { request = none, bio = none } = subject;
+      return [{ object: `${prefix}block_argument`, constants: { request, bio } }];
+    }
+  }
+}
