@@ -65,6 +65,15 @@ export function removeIfEmpty(directory: string): void {
   }
 }
 
+/**
+ * Keeps a lane at work also when somebody removes the pins: the link, and the programs, which the kernel takes out
+ * of a table that no descriptor and no pin refers to. Returns what ends that.
+ */
+export function holdLane(lane: string): () => void {
+  const fds = [pinnedLink, 'programs'].map((name) => openPinned(join(lane, name)));
+  return () => fds.forEach(closeSync);
+}
+
 /** Opens the maps of a lane for an action. */
 export function withMaps<T>(lane: string, action: (maps: Lane) => T): T {
   const fds: number[] = [];

@@ -7,7 +7,7 @@ import { createCgroupFinder } from '../../pod/living.ts';
 import { closeDispatcher, type Hooks, keepDispatcher, ownHooks } from './hooks.ts';
 import { addEntry, type Entry, hasEntry, removeEntries } from './lane.ts';
 import { lockDirectory } from './lock.ts';
-import { isLane, lanesOf, pinLane, removeIfEmpty, removeLane, withMaps } from './pins.ts';
+import { holdLane, isLane, lanesOf, pinLane, removeIfEmpty, removeLane, withMaps } from './pins.ts';
 
 /**
  * The layout of what is pinned and of the maps in it. Sidecars with another one share nothing with those of this,
@@ -77,8 +77,10 @@ export function shareHooks(bpffs: string, pod: PodCgroup, log: Log, layout = pro
       }
       const path = lane;
       withMaps(path, (maps) => addEntry(maps, podCgroup, program));
+      const release = holdLane(path);
       return {
         detach() {
+          release();
           // Without the lock it is left to who comes next, as if we had died. Somebody may have removed the pins.
           if (isLocked && isLane(path)) leave(path, ({ id }) => id === podCgroup.id);
         },
