@@ -9,7 +9,7 @@ import { textFormat } from '../sidecar/exposition/text.ts';
 import { libc } from '../sidecar/libbpf/native.ts';
 import { startProbe } from '../sidecar/probe.ts';
 import { builtinProbe } from '../sidecar/source.ts';
-import { placeOf } from './node/place.ts';
+import { lasting, placeOf } from './node/place.ts';
 import { createSandbox } from './node/sandbox.ts';
 
 const samples = 20;
@@ -19,7 +19,7 @@ const allowedGrowth = 4;
 const { values } = parseArgs({ options: { short: { type: 'boolean', default: false } } });
 const scale = values.short ? 20 : 1;
 
-const context = { containerName: () => 'web', wantsContainer: () => true, generation: () => 0 };
+const context = { containerName: () => 'web', ...lasting, wantsContainer: () => true, generation: () => 0 };
 const sandbox = await createSandbox();
 try {
   const pod = placeOf(sandbox, sandbox.addContainer('bpf-sidecar'));

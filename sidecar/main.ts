@@ -32,6 +32,9 @@ It serves
 Exit codes: 0 ended by SIGTERM or SIGINT, 1 could not start, 2 wrong usage or environment.
 `;
 
+/** Milliseconds that the kubelet gets to finish a change of a volume. */
+const settleTime = 100;
+
 /** The command `bpf-sidecar run`: serves until SIGTERM or SIGINT. Resolves to the exit code. */
 export async function run(argv: string[]): Promise<number> {
   let identity: Identity;
@@ -54,7 +57,7 @@ export async function run(argv: string[]): Promise<number> {
   const server = createHttpServer(routesOf(identity, sidecar, own), (error) =>
     log('error', 'a request failed', { error: error.message }),
   );
-  const stopWatching = watchDirectory(mountPaths.podInfo, async () => {
+  const stopWatching = watchDirectory(mountPaths.podInfo, settleTime, async () => {
     const result = await update();
     if (result !== undefined) own.configChanges.inc({ result });
   });

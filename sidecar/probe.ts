@@ -7,6 +7,7 @@ import {
   openObject,
   setConstants,
 } from './libbpf/object.ts';
+import { canFold, foldDeparted, type Lifetimes } from './maps/departed.ts';
 import { createMapReader } from './maps/read.ts';
 import type { PodCgroup } from './pod/cgroups.ts';
 import type { Attachment } from './programs/attach/family.ts';
@@ -15,6 +16,7 @@ import { type Hooks, ownHooks } from './programs/hooks/hooks.ts';
 import type { DecoderContext } from './series/decoders/decoder.ts';
 import type { Family } from './series/family.ts';
 import { createFamilyReader } from './series/family-reader.ts';
+import { cgroupOffset } from './series/layout.ts';
 import type { ProbeSource } from './source.ts';
 
 /** A probe at work. */
@@ -28,6 +30,9 @@ export interface Probe {
   /** Detaches the programs and frees their maps. */
   close(): void;
 }
+
+/** What a probe has to know of the pod's containers. */
+export type ProbeContext = DecoderContext & Lifetimes;
 
 export interface ProgramState {
   name: string;
@@ -45,7 +50,7 @@ export interface ProgramState {
 export function startProbe(
   source: ProbeSource,
   pod: PodCgroup,
-  context: DecoderContext,
+  context: ProbeContext,
   hooks: Hooks = ownHooks,
 ): Probe {
   const object = openObject(source.name, source.elf);
@@ -77,7 +82,7 @@ export function startProbe(
 function createProbeReader(
   source: ProbeSource,
   object: BpfObject,
-  context: DecoderContext,
+  context: ProbeContext,
 ): Pick<Probe, 'read' | 'dropped'> {
   // Before any program is attached: nothing has been counted yet.
   const created = Date.now() / 1000;
@@ -90,7 +95,10 @@ function createProbeReader(
       member: (member: string) => findMember(object, name, member),
     };
     const readers = metrics.map((metric) => createFamilyReader(metric, layout, context));
-    return { read: createMapReader(map), readers };
+    const read = createMapReader(map);
+    const idOffset = cgroupOffset(metrics);
+    const folds = idOffset !== undefined && canFold(map);
+    return { read: folds ? foldDeparted(read, map, idOffset, context) : read, readers };
   });
   return {
     read: () =>

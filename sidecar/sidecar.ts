@@ -9,10 +9,10 @@ import { readAncestors } from './pod/ancestors.ts';
 import { findPodCgroup, type PodCgroup } from './pod/cgroups.ts';
 import { type Containers, createContainers } from './pod/containers.ts';
 import type { Identity } from './pod/identity.ts';
-import { type Probe, type ProgramState, startProbe } from './probe.ts';
+import { watchDirectory } from './pod/watch.ts';
+import { type Probe, type ProbeContext, type ProgramState, startProbe } from './probe.ts';
 import type { Hooks } from './programs/hooks/hooks.ts';
 import { shareHooks } from './programs/hooks/shared.ts';
-import type { DecoderContext } from './series/decoders/decoder.ts';
 import type { Family } from './series/family.ts';
 import { describeIneffective, type PodSettings, readSettings } from './settings.ts';
 import { builtinProbe } from './source.ts';
@@ -43,7 +43,8 @@ interface Pod {
   cgroup: PodCgroup;
   hooks: Hooks;
   containers: Containers;
-  context: DecoderContext;
+  stopWatching(): void;
+  context: ProbeContext;
 }
 
 /** The probes at work. */
@@ -65,6 +66,9 @@ export interface Sidecar {
  * leave everything as it was. Never rejects. Resolves to what became of a change, undefined when there was none.
  */
 export type Update = () => Promise<'accepted' | 'rejected' | undefined>;
+
+/** Milliseconds from the end of a container to the reading that frees its entries, for many may end at once. */
+const foldPause = 250;
 
 /** Attaches nothing yet: the first update does. */
 export function createSidecar(identity: Identity, log: Log): { sidecar: Sidecar; update: Update } {
@@ -157,9 +161,28 @@ export function createSidecar(identity: Identity, log: Log): { sidecar: Sidecar;
         const wanted = status.settings?.containers ?? [];
         return wanted.length === 0 || wanted.includes(name);
       },
+      isGone: containers.isGone,
+      departedId: containers.departedId,
       generation: () => containers.generation() + acceptances,
     };
-    return { cgroup, hooks: shareHooks(mountPaths.bpffs, cgroup, log), containers, context };
+    const hooks = shareHooks(mountPaths.bpffs, cgroup, log);
+    return { cgroup, hooks, containers, context, stopWatching: watchContainers(cgroup, containers) };
+  }
+
+  /** Learns of a container as it comes, and frees the map entries of those that go, also when nobody scrapes. */
+  function watchContainers({ path }: PodCgroup, containers: Containers): () => void {
+    let folding: NodeJS.Timeout | undefined;
+    const stop = watchDirectory(path, 0, () => {
+      if (!containers.refresh()) return;
+      folding ??= setTimeout(() => {
+        folding = undefined;
+        sidecar.read(() => {});
+      }, foldPause);
+    });
+    return () => {
+      stop();
+      clearTimeout(folding);
+    };
   }
 
   const sidecar: Sidecar = {
@@ -180,6 +203,7 @@ export function createSidecar(identity: Identity, log: Log): { sidecar: Sidecar;
     async close() {
       closed = true;
       await lastUpdate;
+      pod?.stopWatching();
       await detachAllBut([]).catch((error: Error) =>
         log('error', 'probes cannot be detached', { error: error.message }),
       );

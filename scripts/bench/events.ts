@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { startProbe } from '../../sidecar/probe.ts';
 import { builtinProbe } from '../../sidecar/source.ts';
-import { placeOf } from '../node/place.ts';
+import { lasting, placeOf } from '../node/place.ts';
 import { createSandbox } from '../node/sandbox.ts';
 import type { Row } from './row.ts';
 
@@ -12,7 +12,7 @@ const copies = 400_000;
 const work = ['dd', 'if=/dev/zero', 'of=/dev/null', 'bs=1', `count=${copies}`, 'status=none'];
 const callsPerCopy = 2;
 
-const context = { containerName: () => 'web', wantsContainer: () => true, generation: () => 0 };
+const context = { containerName: () => 'web', ...lasting, wantsContainer: () => true, generation: () => 0 };
 
 /**
  * What a system call costs more with the syscalls probe on the node: in the observed pod, where it is counted,

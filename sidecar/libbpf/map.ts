@@ -2,7 +2,10 @@ import { BpfError } from './error.ts';
 import { libbpf } from './native.ts';
 
 const ENOENT = 2;
+const EINVAL = 22;
 const ENOSPC = 28;
+/** Not one of errno(3): the kernel gives it to user space all the same. */
+const ENOTSUPP = 524;
 
 /** `fd` is a map's, from mapFd. Throws a BpfError. */
 export function updateElement(fd: number, key: Buffer, value: Buffer): void {
@@ -14,6 +17,22 @@ export function updateElement(fd: number, key: Buffer, value: Buffer): void {
 export function deleteElement(fd: number, key: Buffer): void {
   const result = libbpf.bpf_map_delete_elem(fd, key);
   if (result < 0 && result !== -ENOENT) throw new BpfError('a map element cannot be removed', -result, '');
+}
+
+/**
+ * Reads an entry of a hash and removes it; undefined when there is none. `stride` is the bytes of all copies of the
+ * value. Kernels before 5.14 cannot do both at once for hashes: what comes in between is lost there.
+ */
+export function takeElement(fd: number, key: Buffer, stride: number): Buffer | undefined {
+  const value = Buffer.alloc(stride);
+  const result = libbpf.bpf_map_lookup_and_delete_elem(fd, key, value);
+  if (result === 0) return value;
+  if (result === -ENOENT) return undefined;
+  if (result !== -ENOTSUPP && result !== -EINVAL)
+    throw new BpfError('a map element cannot be taken', -result, '');
+  if (libbpf.bpf_map_lookup_elem(fd, key, value) < 0) return undefined;
+  deleteElement(fd, key);
+  return value;
 }
 
 /** How a batch ended: the whole map was read, there is more, or a hash bucket is larger than the batch. */

@@ -47,6 +47,7 @@ export const libbpf = openLibrary('libbpf.so.1', {
   bpf_map_delete_elem: ['int', ['int', 'buffer']],
   bpf_map_update_elem: ['int', ['int', 'buffer', 'buffer', 'uint64']],
   bpf_map_lookup_elem: ['int', ['int', 'buffer', 'buffer']],
+  bpf_map_lookup_and_delete_elem: ['int', ['int', 'buffer', 'buffer']],
   bpf_map_lookup_batch: ['int', ['int', 'buffer', 'buffer', 'buffer', 'buffer', 'buffer', 'buffer']],
 });
 

@@ -9,4 +9,6 @@ export interface MapEntries {
   valueSize: number;
   /** Values per entry: 1, or one per possible CPU in a per-CPU map, where each begins at a multiple of 8. */
   copies: number;
+  /** How many of them, at the end, are what containers that are gone have left: past events, and no present state. */
+  departed?: number;
 }

@@ -5,10 +5,17 @@ import type { Identity } from './identity.ts';
 
 /** The names of the pod's containers by cgroup id. */
 export interface Containers {
-  /** Looks for containers that have come; call it before each scrape. */
-  refresh(): void;
+  /** Looks for containers that have come or gone; call it before each scrape. Whether one is gone. */
+  refresh(): boolean;
   /** The container's name; its id cut to 12 digits while kubelet has not told it; empty for the pod itself. */
   nameOf(cgroupId: bigint): string;
+  /**
+   * Whether a cgroup of the pod with this id exists no more. One that was never seen counts as gone when it was
+   * asked for before an earlier refresh: it may have come since the last one.
+   */
+  isGone(id: bigint): boolean;
+  /** The one id that stands for all cgroups of a container that are gone; nameOf knows it. */
+  departedId(id: bigint): bigint;
   /** Changes whenever a name that was given out before has changed. */
   generation(): number;
 }
@@ -16,6 +23,8 @@ export interface Containers {
 /** Container cgroups that are remembered after they have gone: their series stay for as long as their map entry. */
 const maxRemembered = 4096;
 const shortId = 12;
+/** Ids from here on are no cgroup's: they stand for containers that are gone. */
+const firstDepartedId = 2n ** 63n;
 
 /**
  * `podPath` is the pod cgroup, `logs` the host's /var/log/containers, whose links
@@ -25,6 +34,14 @@ export function createContainers(podPath: string, logs: string, identity: Identi
   const names = new Map<bigint, string>();
   const ids = new Map<string, bigint>();
   const unnamed = new Map<bigint, string>();
+  const alive = new Set<bigint>();
+  /** Ids that were asked for and never seen, with the refresh after which they were. */
+  const unseen = new Map<bigint, number>();
+  /** The ids that stand for those that are gone, by name and the other way round. */
+  const departedIds = new Map<string, bigint>();
+  const departedNames = new Map<bigint, string>();
+  const podId = cgroupIdOrNone(podPath);
+  let refreshes = 0;
   let generation = 0;
 
   /** Containers may nest cgroups, and a foreign program's key may hold the id of one of those. */
@@ -32,8 +49,10 @@ export function createContainers(podPath: string, logs: string, identity: Identi
     const known = ids.get(path);
     const id = known ?? cgroupIdOrNone(path);
     if (id === undefined) return;
+    alive.add(id);
     if (known === undefined) {
       ids.set(path, id);
+      unseen.delete(id);
       unnamed.set(id, containerId);
       names.set(id, containerId.slice(0, shortId));
       generation++;
@@ -65,11 +84,35 @@ export function createContainers(podPath: string, logs: string, identity: Identi
 
   return {
     refresh() {
+      refreshes++;
+      const before = new Set(alive);
+      alive.clear();
+      if (podId !== undefined) alive.add(podId);
       for (const child of subdirectories(podPath)) collect(join(podPath, child), containerIdOf(child));
       name();
       trim();
+      return [...before].some((id) => !alive.has(id));
     },
-    nameOf: (id) => names.get(id) ?? '',
+    nameOf: (id) => names.get(id) ?? departedNames.get(id) ?? '',
+    isGone(id) {
+      if (alive.has(id) || id >= firstDepartedId) return false;
+      if (names.has(id)) return true;
+      const since = unseen.get(id);
+      if (since === undefined && unseen.size < maxRemembered) unseen.set(id, refreshes);
+      return since !== undefined && since < refreshes;
+    },
+    departedId(id) {
+      // An id instead of a name would be another one for each container.
+      const name = unnamed.has(id) ? '' : (names.get(id) ?? '');
+      let departed = departedIds.get(name);
+      if (departed === undefined) {
+        departed = firstDepartedId + BigInt(departedIds.size);
+        departedIds.set(name, departed);
+        departedNames.set(departed, name);
+      }
+      unseen.delete(id);
+      return departed;
+    },
     generation: () => generation,
   };
 }

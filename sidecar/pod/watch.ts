@@ -1,16 +1,14 @@
 import { watch } from 'node:fs';
 import { attempt } from '../attempt.ts';
 
-/** Milliseconds that a volume gets to finish a change, which is several events. */
-const settleTime = 100;
 /** Milliseconds: inotify does not see every kind of mount. */
 const pollPeriod = 10_000;
 
 /**
- * Calls `look` shortly after something happens in a directory, and now and then whatever happens. Returns
- * what ends that.
+ * Calls `look` after something happens in a directory, `settleTime` milliseconds later so that what is several
+ * events is one, and now and then whatever happens. Returns what ends that.
  */
-export function watchDirectory(directory: string, look: () => void): () => void {
+export function watchDirectory(directory: string, settleTime: number, look: () => void): () => void {
   let pending: NodeJS.Timeout | undefined;
   const lookSoon = () => {
     pending ??= setTimeout(() => {

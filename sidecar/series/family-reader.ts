@@ -54,6 +54,9 @@ export function createFamilyReader(metric: Metric, layout: MapLayout, context: D
   }
 }
 
+/** Types that tell a present state, of which what is gone has none. */
+const tellsPresent = new Set<Family['type']>(['gauge', 'gaugehistogram', 'info', 'stateset']);
+
 function scalarReader(metric: ScalarMetric, layout: MapLayout, context: DecoderContext): FamilyReader {
   const offset = valueOffset(metric, layout);
   const cache = scalarCache(metric, context);
@@ -197,11 +200,12 @@ function familyReader<Series>(
   addValue: AddValue<Series>,
 ): FamilyReader {
   return {
-    read({ count, keys, values, keySize, valueSize, copies }) {
+    read({ count, keys, values, keySize, valueSize, copies, departed = 0 }) {
       const keyView = new DataView(keys.buffer, keys.byteOffset, keys.byteLength);
       const valueView = new DataView(values.buffer, values.byteOffset, values.byteLength);
       cache.beginRead();
-      for (let entry = 0; entry < count; entry++) {
+      const end = tellsPresent.has(family.type) ? count - departed : count;
+      for (let entry = 0; entry < end; entry++) {
         const key = entry * keySize;
         const series = cache.find(keys, key);
         if (series === undefined) continue;

@@ -1,3 +1,4 @@
+import type { KeyPart } from '../contract/label-spec.ts';
 import type { Metric } from '../contract/metric-spec.ts';
 
 /** What is known of a map once its object is loaded. */
@@ -24,9 +25,25 @@ export function checkKey(metric: Metric, layout: MapLayout): void {
     );
 }
 
+/**
+ * Where in a map's key the cgroup id is that tells the container: the first label with the decoder `cgroup`, when
+ * it is at the same place for all metrics that have one. Undefined when there is none.
+ */
+export function cgroupOffset(metrics: readonly Metric[]): number | undefined {
+  const offsets = metrics.flatMap(({ labels }) => {
+    const index = labels.findIndex(({ decoders }) => decoders.some(({ name }) => name === 'cgroup'));
+    return index < 0 ? [] : bytesOf(labels.slice(0, index));
+  });
+  return offsets.every((offset) => offset === offsets[0]) ? offsets[0] : undefined;
+}
+
 /** Bytes of the key up to the end of the last label. */
 export function labelBytes({ labels }: Metric): number {
-  return labels.reduce((bytes, { size, padding }) => bytes + size + padding, 0);
+  return bytesOf(labels);
+}
+
+function bytesOf(parts: readonly KeyPart[]): number {
+  return parts.reduce((bytes, { size, padding }) => bytes + size + padding, 0);
 }
 
 /**

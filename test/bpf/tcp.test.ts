@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { after, before, describe, test } from 'node:test';
-import { placeOf } from '../../scripts/node/place.ts';
+import { lasting, placeOf } from '../../scripts/node/place.ts';
 import { cgroupId } from '../../sidecar/pod/cgroups.ts';
 import { startProbe } from '../../sidecar/probe.ts';
 import { builtinProbe } from '../../sidecar/source.ts';
@@ -135,7 +135,7 @@ for line in sys.stdin:
     await send();
     // A second sidecar's probe on the same pod: to it the connection is older than itself.
     const place = placeOf(pod.sandbox, pod.sidecar);
-    const context = { containerName: String, wantsContainer: () => true, generation: () => 0 };
+    const context = { containerName: String, ...lasting, wantsContainer: () => true, generation: () => 0 };
     const next = startProbe(builtinProbe('tcp'), place, context);
     after(() => next.close());
     await send();

@@ -7,6 +7,7 @@ import { test } from 'node:test';
 import { parse } from 'yaml';
 import { type Arch, compileObject } from '../../scripts/bpf/compile.ts';
 import { cgroupRoot } from '../../scripts/node/cgroups.ts';
+import { lasting } from '../../scripts/node/place.ts';
 import { createSandbox } from '../../scripts/node/sandbox.ts';
 import { parseMetricSpec } from '../../sidecar/contract/metric-spec-yaml.ts';
 import { cgroupId } from '../../sidecar/pod/cgroups.ts';
@@ -73,6 +74,7 @@ test("the metric spec document's probe compiles, fits its spec, and counts what 
     const source = { name: 'execs', elf: await compile('execs.bpf.c'), spec };
     const probe = startProbe(source, pod, {
       containerName: (id) => names.get(id) ?? '',
+      ...lasting,
       wantsContainer: () => true,
       generation: () => 0,
     });

@@ -3,12 +3,11 @@ import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { after, before, describe, type TestContext, test } from 'node:test';
-import { placeOf } from '../../scripts/node/place.ts';
+import { lasting, placeOf } from '../../scripts/node/place.ts';
 import { type Container, createSandbox, type Sandbox } from '../../scripts/node/sandbox.ts';
 import type { PodCgroup } from '../../sidecar/pod/cgroups.ts';
 import { type Containers, createContainers } from '../../sidecar/pod/containers.ts';
-import type { Probe } from '../../sidecar/probe.ts';
-import type { DecoderContext } from '../../sidecar/series/decoders/decoder.ts';
+import type { Probe, ProbeContext } from '../../sidecar/probe.ts';
 import type { ScalarFamily } from '../../sidecar/series/family.ts';
 import { counting, countingSpec, eventsOf, startAuthored } from '../support/author.ts';
 import { eventually } from '../support/eventually.ts';
@@ -62,7 +61,7 @@ describe('a probe', () => {
   let sidecar: Container;
   let outsider: Container;
   let containers: Containers;
-  let context: DecoderContext;
+  let context: ProbeContext;
   const tracefs = '/sys/kernel/tracing';
   const hadTracefs = existsSync(`${tracefs}/events`);
 
@@ -77,6 +76,7 @@ describe('a probe', () => {
     containers.refresh();
     context = {
       containerName: containers.nameOf,
+      ...lasting,
       wantsContainer: () => true,
       generation: containers.generation,
     };

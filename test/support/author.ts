@@ -1,8 +1,8 @@
+import { lasting } from '../../scripts/node/place.ts';
 import { parseMetricSpec } from '../../sidecar/contract/metric-spec-yaml.ts';
 import type { PodCgroup } from '../../sidecar/pod/cgroups.ts';
-import { type Probe, startProbe } from '../../sidecar/probe.ts';
+import { type Probe, type ProbeContext, startProbe } from '../../sidecar/probe.ts';
 import { type Hooks, ownHooks } from '../../sidecar/programs/hooks/hooks.ts';
-import type { DecoderContext } from '../../sidecar/series/decoders/decoder.ts';
 import type { ScalarFamily } from '../../sidecar/series/family.ts';
 import { compileProgram } from './compile.ts';
 
@@ -29,9 +29,10 @@ ${programs}`;
 
 export const countingSpec = 'metrics: { counters: [{ name: events_total, help: Events., labels: [] }] }';
 
-const anyContainer: DecoderContext = {
+const anyContainer: ProbeContext = {
   containerName: String,
   wantsContainer: () => true,
+  ...lasting,
   generation: () => 0,
 };
 
