@@ -1,6 +1,7 @@
 /** `npm run bench`: what the sidecar and the webhook cost, each measured for real on this machine. */
 
 import { benchEvents } from './bench/events.ts';
+import { benchRingBuffer } from './bench/ring-buffer.ts';
 import type { Row } from './bench/row.ts';
 import { benchScrape } from './bench/scrape.ts';
 import { benchSeries } from './bench/series.ts';
@@ -10,6 +11,7 @@ import { benchWebhook } from './bench/webhook.ts';
 const benches: [name: string, run: () => Promise<Row[]>][] = [
   ['scrape', benchScrape],
   ['events', benchEvents],
+  ['ring buffer', benchRingBuffer],
   ['series', benchSeries],
   ['sidecar', benchSidecar],
   ['webhook', benchWebhook],

@@ -77,9 +77,35 @@ export function createOwnMetrics(sidecar: Sidecar): OwnMetrics {
     registers,
     collect() {
       this.reset();
-      for (const [probe, series] of sidecar.dropped()) this.inc({ probe }, series);
+      for (const { name, droppedSeries } of sidecar.probes()) this.inc({ probe: name }, droppedSeries());
     },
   });
+  new Counter({
+    name: 'bpf_sidecar_events_dropped_total',
+    help: 'Events of ring buffers and perf event arrays that are in no series.',
+    labelNames: ['probe'],
+    registers,
+    collect() {
+      this.reset();
+      for (const { name, droppedEvents } of sidecar.probes()) this.inc({ probe: name }, droppedEvents());
+    },
+  });
+  fullnessGauge('entries', 'Entries of a map that can be full, when it was last read.');
+  fullnessGauge('capacity', 'Entries that a map has room for.');
+
+  function fullnessGauge(part: 'entries' | 'capacity', help: string): void {
+    new Gauge({
+      name: `bpf_sidecar_map_${part}`,
+      help,
+      labelNames: ['probe', 'map'],
+      registers,
+      collect() {
+        this.reset();
+        for (const { name, fullness } of sidecar.probes())
+          for (const map of fullness()) this.set({ probe: name, map: map.map }, map[part]);
+      },
+    });
+  }
   const configChanges = new Counter({
     name: 'bpf_sidecar_config_changes_total',
     help: "Changes of the pod's annotations while the sidecar ran.",

@@ -1,38 +1,18 @@
-import {
-  type BpfObject,
-  closeObject,
-  findMap,
-  findMember,
-  loadObject,
-  openObject,
-  setConstants,
-} from './libbpf/object.ts';
-import { canFold, foldDeparted, type Lifetimes } from './maps/departed.ts';
-import { createMapReader } from './maps/read.ts';
+import { closeObject, loadObject, openObject, setConstants } from './libbpf/object.ts';
 import type { PodCgroup } from './pod/cgroups.ts';
+import { createProbeReader, type ProbeContext, type ProbeReader } from './probe-reader.ts';
 import type { Attachment } from './programs/attach/family.ts';
 import { attachProgram } from './programs/attach.ts';
 import { type Hooks, ownHooks } from './programs/hooks/hooks.ts';
-import type { DecoderContext } from './series/decoders/decoder.ts';
-import type { Family } from './series/family.ts';
-import { createFamilyReader } from './series/family-reader.ts';
-import { cgroupOffset } from './series/layout.ts';
 import type { ProbeSource } from './source.ts';
 
 /** A probe at work. */
-export interface Probe {
+export interface Probe extends ProbeReader {
   readonly name: string;
   readonly programs: readonly ProgramState[];
-  /** Reads the probe's maps, each once. */
-  read(): Family[];
-  /** Series left out of the reads so far because their family was full. */
-  dropped(): number;
   /** Detaches the programs and frees their maps. */
   close(): void;
 }
-
-/** What a probe has to know of the pod's containers. */
-export type ProbeContext = DecoderContext & Lifetimes;
 
 export interface ProgramState {
   name: string;
@@ -55,14 +35,16 @@ export function startProbe(
 ): Probe {
   const object = openObject(source.name, source.elf);
   const attachments: Attachment[] = [];
+  let reader: ProbeReader | undefined;
   const close = () => {
     for (const attachment of attachments) attachment.detach();
+    reader?.close();
     closeObject(object);
   };
   try {
     setConstants(object, { container_level: pod.level + 1 });
     loadObject(object);
-    const reader = createProbeReader(source, object, context);
+    reader = createProbeReader(source.spec.metrics, object, context);
     const programs = object.programs.map(({ name, section }, index): ProgramState => {
       try {
         attachments.push(attachProgram(object.programs[index]!, pod, hooks));
@@ -71,41 +53,9 @@ export function startProbe(
         return { name, section, problem: (error as Error).message };
       }
     });
-    return { name: source.name, programs, ...reader, close };
+    return { ...reader, name: source.name, programs, close };
   } catch (error) {
     close();
     throw error;
   }
-}
-
-/** Several metrics may come from one map, which is then read once a scrape. */
-function createProbeReader(
-  source: ProbeSource,
-  object: BpfObject,
-  context: ProbeContext,
-): Pick<Probe, 'read' | 'dropped'> {
-  // Before any program is attached: nothing has been counted yet.
-  const created = Date.now() / 1000;
-  const maps = [...Map.groupBy(source.spec.metrics, (metric) => metric.map)].map(([name, metrics]) => {
-    const map = findMap(object, name);
-    const layout = {
-      keySize: map.keySize,
-      valueSize: map.valueSize,
-      created,
-      member: (member: string) => findMember(object, name, member),
-    };
-    const readers = metrics.map((metric) => createFamilyReader(metric, layout, context));
-    const read = createMapReader(map);
-    const idOffset = cgroupOffset(metrics);
-    const folds = idOffset !== undefined && canFold(map);
-    return { read: folds ? foldDeparted(read, map, idOffset, context) : read, readers };
-  });
-  return {
-    read: () =>
-      maps.flatMap(({ read, readers }) => {
-        const entries = read();
-        return readers.map((reader) => reader.read(entries));
-      }),
-    dropped: () => maps.flatMap(({ readers }) => readers).reduce((sum, reader) => sum + reader.dropped(), 0),
-  };
 }

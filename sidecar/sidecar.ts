@@ -10,7 +10,8 @@ import { findPodCgroup, type PodCgroup } from './pod/cgroups.ts';
 import { type Containers, createContainers } from './pod/containers.ts';
 import type { Identity } from './pod/identity.ts';
 import { watchDirectory } from './pod/watch.ts';
-import { type Probe, type ProbeContext, type ProgramState, startProbe } from './probe.ts';
+import { type Probe, type ProgramState, startProbe } from './probe.ts';
+import type { ProbeContext } from './probe-reader.ts';
 import type { Hooks } from './programs/hooks/hooks.ts';
 import { shareHooks } from './programs/hooks/shared.ts';
 import type { Family } from './series/family.ts';
@@ -52,8 +53,8 @@ export interface Sidecar {
   readonly status: Status;
   /** One scrape of all probes; a probe whose maps cannot be read is left out and reported. */
   read(onError: (probe: string, error: Error) => void): Family[];
-  /** Series left out so far because their family was full. */
-  dropped(): [probe: string, series: number][];
+  /** The probes at work, for what they tell of themselves. */
+  probes(): Iterable<Probe>;
   /** Labels of the pod that its annotations ask for, by label name. */
   podLabels(): Record<string, string>;
   /** Detaches all probes. Never rejects. */
@@ -198,7 +199,7 @@ export function createSidecar(identity: Identity, log: Log): { sidecar: Sidecar;
         return [];
       });
     },
-    dropped: () => [...probes.values()].map((probe) => [probe.name, probe.dropped()]),
+    probes: () => probes.values(),
     podLabels: () => status.settings?.seriesLabels ?? {},
     async close() {
       closed = true;

@@ -1,5 +1,5 @@
 import { type Buckets, bucketFields, parseBuckets, parseMultiplier } from './bucket-spec.ts';
-import { anyMapping, fail, list, mapping, shaped, text } from './checks.ts';
+import { anyMapping, boolean, duration, fail, list, mapping, shaped, text } from './checks.ts';
 import { type KeyPart, type LabelSpec, parseLabel } from './label-spec.ts';
 import { refuseClashes } from './metric-names.ts';
 
@@ -30,7 +30,15 @@ interface MetricHead {
   labels: LabelSpec[];
 }
 
-export interface ScalarMetric extends MetricHead {
+/** Of metrics whose map may hold events, which are then counted by what they are. */
+interface EventOptions {
+  /** Whether the map has to hold events: it is a perf event array or a ring buffer. */
+  fromEvents?: boolean;
+  /** Milliseconds without a further event of its kind after which a series goes. */
+  forgetAfter?: number;
+}
+
+export interface ScalarMetric extends MetricHead, EventOptions {
   type: 'counter' | 'gauge' | 'unknown';
 }
 
@@ -51,7 +59,7 @@ export interface SummaryMetric extends MetricHead {
   multiplier: number;
 }
 
-export interface HistogramMetric extends MetricHead {
+export interface HistogramMetric extends MetricHead, EventOptions {
   /** The events of a `gaugehistogram` can become fewer: it tells what is, not what has been. */
   type: 'histogram' | 'gaugehistogram';
   buckets: Buckets;
@@ -72,8 +80,11 @@ const prefix = 'bpf_';
 const ownPrefixes = ['bpf_sidecar_', 'bpf_webhook_'];
 const metricShape = /^[a-zA-Z_][a-zA-Z0-9_]{0,199}$/;
 const identifierShape = /^[a-zA-Z_][a-zA-Z0-9_]{0,127}$/;
+/** `.bss` and `.data` are the global variables of the program. */
+const mapShape = /^([a-zA-Z_][a-zA-Z0-9_]{0,127}|\.bss|\.data)$/;
 
 const headFields = ['name', 'help', 'map', 'value', 'labels'];
+const eventFields = ['perf_event_array', 'flush_interval'];
 
 type Section = (value: unknown, at: string) => Metric;
 
@@ -110,8 +121,8 @@ export function readMetricSpec(value: unknown, source: string): MetricSpec {
 
 function scalarSection(type: ScalarMetric['type']): Section {
   return (value, at) => {
-    const fields = mapping(value, at, headFields);
-    return { type, ...head(fields, at), labels: plainLabels(fields, at) };
+    const fields = mapping(value, at, [...headFields, ...(type === 'counter' ? eventFields : [])]);
+    return { type, ...head(fields, at), ...eventOptions(fields, at), labels: plainLabels(fields, at) };
   };
 }
 
@@ -155,8 +166,13 @@ function summaryMetric(value: unknown, at: string): SummaryMetric {
 
 function histogramSection(type: HistogramMetric['type']): Section {
   return (value, at) => {
-    const fields = mapping(value, at, [...headFields, ...bucketFields]);
-    const histogram = { type, ...head(fields, at), buckets: parseBuckets(fields, at) };
+    const fields = mapping(value, at, [...headFields, ...bucketFields, ...eventFields]);
+    const histogram = {
+      type,
+      ...head(fields, at),
+      ...eventOptions(fields, at),
+      buckets: parseBuckets(fields, at),
+    };
     return { ...histogram, ...bucketLabels(histogram.value, fields, at) };
   };
 }
@@ -183,6 +199,14 @@ function bucketLabels(
   if (bucket.decoders.length !== 1 || bucket.decoders[0]?.name !== 'uint')
     fail(`${at}.labels[${index}].decoders`, 'the label "bucket" must have the decoder uint and no other');
   return { labels: labels.slice(0, -1), bucketKey: { size: bucket.size, padding: bucket.padding } };
+}
+
+function eventOptions(fields: Record<string, unknown>, at: string): EventOptions {
+  const { perf_event_array: fromEvents, flush_interval: interval } = fields;
+  return {
+    ...(fromEvents !== undefined && { fromEvents: boolean(fromEvents, `${at}.perf_event_array`) }),
+    ...(interval !== undefined && { forgetAfter: duration(interval, `${at}.flush_interval`) }),
+  };
 }
 
 function plainLabels(fields: Record<string, unknown>, at: string): LabelSpec[] {
@@ -218,12 +242,20 @@ function head(fields: Record<string, unknown>, at: string): Omit<MetricHead, 'la
   const own = ownPrefixes.find((ownPrefix) => name.startsWith(ownPrefix));
   if (own !== undefined)
     fail(`${at}.name`, `names that begin with ${own} are kept for our own metrics, choose another`);
-  const identifier = (field: string) =>
-    shaped(fields[field], `${at}.${field}`, identifierShape, 'a C identifier of at most 128 characters');
   return {
     name,
     help: fields.help === undefined ? '' : text(fields.help, `${at}.help`, limits.helpLength),
-    map: fields.map === undefined ? given : identifier('map'),
-    ...(fields.value !== undefined && { value: identifier('value') }),
+    map:
+      fields.map === undefined
+        ? given
+        : shaped(
+            fields.map,
+            `${at}.map`,
+            mapShape,
+            'a C identifier of at most 128 characters, .bss or .data',
+          ),
+    ...(fields.value !== undefined && {
+      value: shaped(fields.value, `${at}.value`, identifierShape, 'a C identifier of at most 128 characters'),
+    }),
   };
 }

@@ -16,11 +16,14 @@ export interface Member {
   offset: number;
   /** In bytes. */
   size: number;
+  /** Whether it is a signed integer. */
+  signed: boolean;
 }
 
 const MAGIC = 0xeb9f;
 const HEADER_TYPE_SIZE = 12;
 const maxDepth = 32;
+const SIGNED = 1 << 24;
 
 const Kind = {
   int: 1,
@@ -90,8 +93,13 @@ export function membersOf(btf: Btf, typeId: number): Member[] {
     const at = type.at + HEADER_TYPE_SIZE + 12 * i;
     // With the kind flag the upper byte is a bit-field's width; ours have none.
     const bits = btf.data.readUInt32LE(at + 8) & 0xffffff;
-    const size = sizeOf(btf, btf.data.readUInt32LE(at + 4));
-    members.push({ name: stringAt(btf, btf.data.readUInt32LE(at)), offset: bits / 8, size });
+    const memberType = btf.data.readUInt32LE(at + 4);
+    members.push({
+      name: stringAt(btf, btf.data.readUInt32LE(at)),
+      offset: bits / 8,
+      size: sizeOf(btf, memberType),
+      signed: isSigned(btf, memberType),
+    });
   }
   return members;
 }
@@ -109,10 +117,17 @@ export function variablesOf(btf: Btf, section: string): Member[] {
         name: variable ? stringAt(btf, btf.data.readUInt32LE(variable.at)) : '',
         offset: btf.data.readUInt32LE(at + 4),
         size: btf.data.readUInt32LE(at + 8),
+        signed: variable !== undefined && isSigned(btf, variable.sizeOrType),
       };
     });
   }
   return [];
+}
+
+/** BTF_INT_SIGNED of an int's encoding, in the bits above its width. */
+function isSigned(btf: Btf, id: number): boolean {
+  const type = resolve(btf, id);
+  return type?.kind === Kind.int && (btf.data.readUInt32LE(type.at + HEADER_TYPE_SIZE) & SIGNED) !== 0;
 }
 
 interface Type {

@@ -26,8 +26,12 @@ const remedies: Record<string, string> = {
 /** libbpf's own errors (enum libbpf_errno) begin here; all of them mean that the object is malformed. */
 const LIBBPF_ERRNO_START = 4000;
 
+/** The kernel's own "not supported", which errno(3) does not know. */
+const ENOTSUPP = 524;
+
 function errorName(errno: number): string {
   if (errno >= LIBBPF_ERRNO_START) return 'malformed object';
+  if (errno === ENOTSUPP) return 'ENOTSUPP';
   try {
     return getSystemErrorName(-errno);
   } catch {

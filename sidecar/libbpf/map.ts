@@ -19,6 +19,26 @@ export function deleteElement(fd: number, key: Buffer): void {
   if (result < 0 && result !== -ENOENT) throw new BpfError('a map element cannot be removed', -result, '');
 }
 
+/** Writes the key after `key`, or the first one for null, to `next`, which may be the same buffer. Whether there is one. */
+export function nextKey(fd: number, key: Buffer | null, next: Buffer): boolean {
+  const result = libbpf.bpf_map_get_next_key(fd, key, next);
+  if (result < 0 && result !== -ENOENT) throw new BpfError('a map cannot be read', -result, '');
+  return result === 0;
+}
+
+/** Copies the value of a key, all copies of it, to `value`. Whether there is one. */
+export function lookupInto(fd: number, key: Buffer, value: Buffer): boolean {
+  return libbpf.bpf_map_lookup_elem(fd, key, value) === 0;
+}
+
+/** Opens a map by the kernel's id, which needs CAP_SYS_ADMIN; undefined when it has gone. The caller closes it. */
+export function openMapById(id: number): number | undefined {
+  const fd = libbpf.bpf_map_get_fd_by_id(id);
+  if (fd === -ENOENT) return undefined;
+  if (fd < 0) throw new BpfError('an inner map cannot be opened', -fd, '');
+  return fd;
+}
+
 /**
  * Reads an entry of a hash and removes it; undefined when there is none. `stride` is the bytes of all copies of the
  * value. Kernels before 5.14 cannot do both at once for hashes: what comes in between is lost there.

@@ -39,6 +39,7 @@ export const libbpf = openLibrary('libbpf.so.1', {
   bpf_map__value_size: ['uint32', ['pointer']],
   bpf_map__max_entries: ['uint32', ['pointer']],
   bpf_map__btf_value_type_id: ['uint32', ['pointer']],
+  bpf_map__inner_map: ['pointer', ['pointer']],
   bpf_map__initial_value: ['pointer', ['pointer', 'buffer']],
   bpf_prog_test_run_opts: ['int', ['int', 'buffer']],
   bpf_link__fd: ['int', ['pointer']],
@@ -47,6 +48,8 @@ export const libbpf = openLibrary('libbpf.so.1', {
   bpf_map_delete_elem: ['int', ['int', 'buffer']],
   bpf_map_update_elem: ['int', ['int', 'buffer', 'buffer', 'uint64']],
   bpf_map_lookup_elem: ['int', ['int', 'buffer', 'buffer']],
+  bpf_map_get_next_key: ['int', ['int', 'buffer', 'buffer']],
+  bpf_map_get_fd_by_id: ['int', ['uint32']],
   bpf_map_lookup_and_delete_elem: ['int', ['int', 'buffer', 'buffer']],
   bpf_map_lookup_batch: ['int', ['int', 'buffer', 'buffer', 'buffer', 'buffer', 'buffer', 'buffer']],
 });
@@ -55,11 +58,15 @@ export const libc = openLibrary(null, {
   __errno_location: ['pointer', []],
   flock: ['int', ['int', 'int']],
   memcpy: ['pointer', ['buffer', 'pointer', 'uint64']],
+  ioctl: ['int', ['int', 'uint64', 'uint64']],
   malloc_trim: ['int', ['uint64']],
+  mmap: ['pointer', ['pointer', 'uint64', 'int', 'int', 'int', 'uint64']],
   mount: ['int', ['string', 'string', 'string', 'uint64', 'buffer']],
+  munmap: ['int', ['pointer', 'uint64']],
   setsockopt: ['int', ['int', 'int', 'int', 'buffer', 'uint32']],
   socket: ['int', ['int', 'int', 'int']],
   strnlen: ['uint64', ['pointer', 'uint64']],
+  syscall: ['int', ['uint64', 'buffer', 'int', 'int', 'int', 'uint64']],
   vsnprintf: ['int', ['buffer', 'uint64', 'pointer', 'pointer']],
 });
 

@@ -35,6 +35,8 @@ export interface BpfMap {
   readonly maxEntries: number;
   /** The value's type in the object's BTF, 0 when it has none. */
   readonly valueTypeId: number;
+  /** What the maps in a map of maps look like. */
+  readonly inner?: BpfMap;
 }
 
 const ELF_MAGIC = Buffer.from('\x7fELF', 'latin1');
@@ -101,9 +103,14 @@ export function findVariables(object: BpfObject): BpfMap {
   return map;
 }
 
-/** The map of that name, or an error that names those there are. */
+/**
+ * The map of that name, or an error that names those there are. `.bss` and `.data` are the sections of global
+ * variables, before whose name libbpf puts a part of the object's.
+ */
 export function findMap(object: BpfObject, name: string): BpfMap {
-  const map = object.maps.find((candidate) => candidate.name === name);
+  const map = object.maps.find((candidate) =>
+    name.startsWith('.') ? candidate.name.endsWith(name) : candidate.name === name,
+  );
   if (map) return map;
   const names = object.maps
     .map((candidate) => candidate.name)
@@ -111,16 +118,23 @@ export function findMap(object: BpfObject, name: string): BpfMap {
   throw new Error(`object ${object.name} has no map ${name}; it has ${names.join(', ') || 'none'}`);
 }
 
-/** Where a member lies in a map's value, or an error that names the members there are. */
+/**
+ * Where a member lies in a map's value, or a variable in a section, or an error that names those there are.
+ */
 export function findMember(object: BpfObject, mapName: string, member: string): Member {
   const map = findMap(object, mapName);
-  const members = object.btf ? membersOf(object.btf, map.valueTypeId) : [];
+  const members = object.btf ? membersIn(object.btf, mapName, map) : [];
   const found = members.find((candidate) => candidate.name === member);
   if (found) return found;
   const names = members.map((candidate) => candidate.name);
   throw new Error(
     `map ${mapName} of object ${object.name} has no value member ${member}; it has ${names.join(', ') || 'none'}`,
   );
+}
+
+function membersIn(btf: Btf, mapName: string, map: BpfMap): Member[] {
+  if (mapName.startsWith('.')) return variablesOf(btf, mapName);
+  return membersOf(btf, (map.inner ?? map).valueTypeId);
 }
 
 /** Makes a program that is not loaded yet one of another type; for tp_btf `target` names the tracepoint. */
@@ -174,7 +188,13 @@ function readPrograms(object: Pointer): Program[] {
 }
 
 function readMaps(object: Pointer): BpfMap[] {
-  return walk((previous) => libbpf.bpf_object__next_map(object, previous)).map((pointer) => ({
+  return walk((previous) => libbpf.bpf_object__next_map(object, previous)).map(readMap);
+}
+
+function readMap(pointer: Pointer): BpfMap {
+  // libbpf forgets it when the map is made.
+  const inner = libbpf.bpf_map__inner_map(pointer);
+  return {
     pointer,
     name: readString(libbpf.bpf_map__name(pointer)),
     type: libbpf.bpf_map__type(pointer),
@@ -182,7 +202,8 @@ function readMaps(object: Pointer): BpfMap[] {
     valueSize: libbpf.bpf_map__value_size(pointer),
     maxEntries: libbpf.bpf_map__max_entries(pointer),
     valueTypeId: libbpf.bpf_map__btf_value_type_id(pointer),
-  }));
+    ...(inner !== 0 && { inner: readMap(inner) }),
+  };
 }
 
 function walk(next: (previous: Pointer) => Pointer): Pointer[] {

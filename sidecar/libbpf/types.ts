@@ -25,4 +25,11 @@ export const MapType = {
   percpuArray: 6,
   lruHash: 9,
   lruPercpuHash: 10,
+  perfEventArray: 4,
+  lpmTrie: 11,
+  arrayOfMaps: 12,
+  hashOfMaps: 13,
+  cgroupStorage: 19,
+  percpuCgroupStorage: 21,
+  ringBuffer: 27,
 } as const;

@@ -1,59 +1,82 @@
-import { lookupBatch, possibleCpus } from '../libbpf/map.ts';
+import { BpfError } from '../libbpf/error.ts';
+import { possibleCpus } from '../libbpf/map.ts';
 import { type BpfMap, mapFd } from '../libbpf/object.ts';
 import { MapType } from '../libbpf/types.ts';
+import { type MapShape, readByBatch } from './batch.ts';
 import type { MapEntries } from './entries.ts';
+import { innerOf, isNested, readNested } from './nested.ts';
+import { readByWalk } from './walk.ts';
 
-const perCpu: readonly number[] = [MapType.percpuHash, MapType.percpuArray, MapType.lruPercpuHash];
-const readable: readonly number[] = Object.values(MapType);
+const perCpu: readonly number[] = [
+  MapType.percpuHash,
+  MapType.percpuArray,
+  MapType.lruPercpuHash,
+  MapType.percpuCgroupStorage,
+];
+const readable: readonly number[] = [
+  MapType.hash,
+  MapType.array,
+  MapType.percpuHash,
+  MapType.percpuArray,
+  MapType.lruHash,
+  MapType.lruPercpuHash,
+  MapType.lpmTrie,
+  MapType.cgroupStorage,
+  MapType.percpuCgroupStorage,
+];
 
-const initialCapacity = 64;
-/** The kernel's opaque position in a hash is 4 bytes, in an array a key. */
-const positionSize = 16;
+const fillable: readonly number[] = [
+  MapType.hash,
+  MapType.percpuHash,
+  MapType.lruHash,
+  MapType.lruPercpuHash,
+  MapType.lpmTrie,
+];
 
-/**
- * A reader of a whole map by batches: two or three system calls however many entries there are. Its buffers
- * grow with the map and are used again by the next read. Throws when the map's type cannot be read.
- */
-export function createMapReader(map: BpfMap): () => MapEntries {
-  if (!readable.includes(map.type))
-    throw new Error(`map ${map.name} is of type ${map.type}, which cannot be read into series`);
-  const fd = mapFd(map);
-  const isPerCpu = perCpu.includes(map.type);
-  const copies = isPerCpu ? possibleCpus() : 1;
-  // The kernel pads each copy of a per-CPU value to 8 bytes.
-  const valueSize = isPerCpu ? roundUp8(map.valueSize) : map.valueSize;
-  const valueStride = copies * valueSize;
-  const position = Buffer.alloc(positionSize);
-  // One more than there can be, so that the first batch of a small map already finds its end.
-  let capacity = Math.min(initialCapacity, map.maxEntries + 1);
-  let keys = Buffer.alloc(capacity * map.keySize);
-  let values = Buffer.alloc(capacity * valueStride);
+/** What the kernel says where it has no batches for a map. */
+const noBatches = ['EINVAL', 'ENOTSUPP', 'EOPNOTSUPP'];
 
-  function grow(): void {
-    capacity *= 2;
-    keys = Buffer.concat([keys], capacity * map.keySize);
-    values = Buffer.concat([values], capacity * valueStride);
-  }
-
-  return () => {
-    let count = 0;
-    for (let first = true; ; first = false) {
-      const batch = lookupBatch(
-        fd,
-        first ? null : position,
-        position,
-        keys.subarray(count * map.keySize),
-        values.subarray(count * valueStride),
-        capacity - count,
-      );
-      count += batch.count;
-      if (batch.end === 'done') break;
-      if (count === capacity || batch.end === 'bucket-too-large') grow();
-    }
-    return { count, keys, values, keySize: map.keySize, valueSize, copies };
-  };
+/** Whether a map holds only what was put into it, and can be full. */
+export function canFill(map: BpfMap): boolean {
+  return fillable.includes(map.type);
 }
 
-function roundUp8(size: number): number {
-  return (size + 7) & ~7;
+/** Bytes of a key and of a value as the reader gives them. */
+export function sizesOf(map: BpfMap): { keySize: number; valueSize: number } {
+  if (!isNested(map)) return { keySize: map.keySize, valueSize: map.valueSize };
+  const inner = innerOf(map);
+  return { keySize: map.keySize + inner.keySize, valueSize: inner.valueSize };
+}
+
+/** A reader of a whole map, its buffers used again by the next read. Throws when the map's type cannot be read. */
+export function createMapReader(map: BpfMap): () => MapEntries {
+  if (isNested(map)) return readNested(map, (inner, fd) => readShape(shapeOf(inner, fd)));
+  return readShape(shapeOf(map, mapFd(map)));
+}
+
+/** Throws when the map's type cannot be read. */
+function shapeOf(map: BpfMap, fd: number): MapShape {
+  if (!readable.includes(map.type))
+    throw new Error(`map ${map.name} is of type ${map.type}, which cannot be read into series`);
+  const { keySize, valueSize, maxEntries } = map;
+  if (!perCpu.includes(map.type)) return { fd, keySize, valueSize, copies: 1, maxEntries };
+  // The kernel pads each copy of a per-CPU value to 8 bytes.
+  return { fd, keySize, valueSize: (valueSize + 7) & ~7, copies: possibleCpus(), maxEntries };
+}
+
+/** By batches; where the kernel has none for the map, key by key from then on. */
+function readShape(shape: MapShape): () => MapEntries {
+  let read = readByBatch(shape);
+  let tried = false;
+  return () => {
+    if (tried) return read();
+    tried = true;
+    try {
+      return read();
+    } catch (error) {
+      if (!(error instanceof BpfError && noBatches.includes(error.code))) throw error;
+      read = readByWalk(shape);
+      return read();
+    }
+  };
 }

@@ -12,9 +12,9 @@ import { bucketBounds, createBucketFinder, createScale } from './buckets.ts';
 import type { DecoderContext } from './decoders/decoder.ts';
 import type { Family, HistogramSeries, ScalarSeries, SummarySeries } from './family.ts';
 import { createLabelReader } from './key-labels.ts';
-import { checkKey, labelBytes, type MapLayout, valueOffset, wordSize } from './layout.ts';
+import { checkKey, labelBytes, type MapLayout, numberField, valueOffset, wordSize } from './layout.ts';
 import { type Cached, createSeriesCache, type SeriesCache } from './series-cache.ts';
-import { readU64, readUint } from './words.ts';
+import { readInt, readU64, readUint } from './words.ts';
 
 /** Turns reads of one map into one family. */
 export interface FamilyReader {
@@ -58,12 +58,13 @@ export function createFamilyReader(metric: Metric, layout: MapLayout, context: D
 const tellsPresent = new Set<Family['type']>(['gauge', 'gaugehistogram', 'info', 'stateset']);
 
 function scalarReader(metric: ScalarMetric, layout: MapLayout, context: DecoderContext): FamilyReader {
-  const offset = valueOffset(metric, layout);
+  const { offset, size, signed = false } = numberField(metric, layout);
+  const readNumber = signed ? readInt : readUint;
   const cache = scalarCache(metric, context);
   const { type, name, help } = metric;
   const family: Family = { type, name, help, created: layout.created, series: cache.all };
   return familyReader(family, cache, (series, _keys, _key, values, value) => {
-    series.value += readU64(values, value + offset);
+    series.value += readNumber(values, value + offset, size);
   });
 }
 

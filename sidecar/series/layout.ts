@@ -8,7 +8,15 @@ export interface MapLayout {
   /** Unix time in seconds at which the map was made, before any program wrote to it. */
   created: number;
   /** Where a member lies in the value struct, in bytes; undefined when there is none of that name. */
-  member(name: string): { offset: number; size: number } | undefined;
+  member(name: string): Field | undefined;
+}
+
+/** Where something lies in a value, in bytes. */
+export interface Field {
+  offset: number;
+  size: number;
+  /** Whether it is a signed integer; not when left out. */
+  signed?: boolean;
 }
 
 /** Bytes of a u64. */
@@ -16,9 +24,8 @@ export const wordSize = 8;
 
 /** Throws when the labels do not cover the key. */
 export function checkKey(metric: Metric, layout: MapLayout): void {
-  const bucket = 'bucketKey' in metric ? metric.bucketKey : undefined;
-  if (metric.labels.length === 0 && bucket === undefined) return;
-  const covered = labelBytes(metric) + (bucket === undefined ? 0 : bucket.size + bucket.padding);
+  const covered = labelBytes(metric) + bucketBytes(metric);
+  if (covered === 0) return;
   if (covered !== layout.keySize)
     throw new Error(
       `metric ${metric.name}: the labels cover ${covered} bytes, but a key of map "${metric.map}" has ${layout.keySize}; make their size and padding add up to it`,
@@ -37,6 +44,24 @@ export function cgroupOffset(metrics: readonly Metric[]): number | undefined {
   return offsets.every((offset) => offset === offsets[0]) ? offsets[0] : undefined;
 }
 
+/**
+ * Bytes of an event that the metrics of a map look at. Throws when they differ, since the same events are counted
+ * for all.
+ */
+export function keyBytes(metrics: readonly Metric[]): number {
+  const sizes = metrics.map((metric) => labelBytes(metric) + bucketBytes(metric));
+  const differing = metrics.find((_, index) => sizes[index] !== sizes[0]);
+  if (differing)
+    throw new Error(
+      `metric ${differing.name}: its labels cover another number of bytes of an event than those of ${metrics[0]!.name}, from the same map "${differing.map}"`,
+    );
+  return sizes[0] ?? 0;
+}
+
+function bucketBytes(metric: Metric): number {
+  return 'bucketKey' in metric && metric.bucketKey ? bytesOf([metric.bucketKey]) : 0;
+}
+
 /** Bytes of the key up to the end of the last label. */
 export function labelBytes({ labels }: Metric): number {
   return bytesOf(labels);
@@ -44,6 +69,26 @@ export function labelBytes({ labels }: Metric): number {
 
 function bytesOf(parts: readonly KeyPart[]): number {
   return parts.reduce((bytes, { size, padding }) => bytes + size + padding, 0);
+}
+
+const integerSizes = [1, 2, 4, wordSize];
+
+/** Where the metric's one number is in a value of the map. Throws when there is none. */
+export function numberField({ name, map, value }: Metric, layout: MapLayout): Field {
+  const field =
+    value === undefined ? { offset: 0, size: layout.valueSize } : memberOf(name, map, value, layout);
+  if (integerSizes.includes(field.size)) return field;
+  const what = value === undefined ? `a value of map "${map}"` : `member "${value}" of map "${map}"`;
+  throw new Error(
+    `metric ${name}: ${what} has ${field.size} bytes and must be one integer of 1, 2, 4 or 8 bytes${value === undefined ? '; or name a member of it with "value"' : ''}`,
+  );
+}
+
+function memberOf(metric: string, map: string, value: string, layout: MapLayout): Field {
+  const member = layout.member(value);
+  if (member === undefined)
+    throw new Error(`metric ${metric}: the value of map "${map}" has no member "${value}"`);
+  return member;
 }
 
 /**
@@ -65,9 +110,7 @@ export function valueOffset({ name, map, value }: Metric, layout: MapLayout, wor
     throw new Error(
       `metric ${name}: a value of map "${map}" has ${layout.valueSize} bytes and must have a multiple of ${wordSize}; do not pack its struct`,
     );
-  const member = layout.member(value);
-  if (member === undefined)
-    throw new Error(`metric ${name}: the value of map "${map}" has no member "${value}"`);
+  const member = memberOf(name, map, value, layout);
   if (member.size !== size)
     throw new Error(
       `metric ${name}: member "${value}" of map "${map}" has ${member.size} bytes and must be ${wanted}, ${size} bytes`,

@@ -4,6 +4,14 @@ export function readU64(view: DataView, offset: number): number {
   return view.getUint32(offset, true) + view.getUint32(offset + 4, true) * 2 ** 32;
 }
 
+/** A signed integer of 1, 2, 4 or 8 bytes. */
+export function readInt(view: DataView, offset: number, size: number): number {
+  if (size === 8) return view.getUint32(offset, true) + view.getInt32(offset + 4, true) * 2 ** 32;
+  if (size === 4) return view.getInt32(offset, true);
+  return size === 2 ? view.getInt16(offset, true) : view.getInt8(offset);
+}
+
+/** An unsigned integer of 1, 2, 4 or 8 bytes. */
 export function readUint(view: DataView, offset: number, size: number): number {
   if (size === 8) return readU64(view, offset);
   if (size === 4) return view.getUint32(offset, true);

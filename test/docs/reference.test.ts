@@ -67,7 +67,7 @@ test('the metrics document has every metric, and its queries name no other', asy
   const own = createOwnMetrics({
     status: { settled: true, probes: [] },
     read: () => [],
-    dropped: () => [],
+    probes: () => [],
     podLabels: () => ({}),
     close: async () => {},
   });

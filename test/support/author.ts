@@ -1,7 +1,8 @@
 import { lasting } from '../../scripts/node/place.ts';
 import { parseMetricSpec } from '../../sidecar/contract/metric-spec-yaml.ts';
 import type { PodCgroup } from '../../sidecar/pod/cgroups.ts';
-import { type Probe, type ProbeContext, startProbe } from '../../sidecar/probe.ts';
+import { type Probe, startProbe } from '../../sidecar/probe.ts';
+import type { ProbeContext } from '../../sidecar/probe-reader.ts';
 import { type Hooks, ownHooks } from '../../sidecar/programs/hooks/hooks.ts';
 import type { ScalarFamily } from '../../sidecar/series/family.ts';
 import { compileProgram } from './compile.ts';

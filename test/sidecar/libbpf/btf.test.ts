@@ -27,8 +27,8 @@ describe('BTF', () => {
     const struct = [0, kind(4, 2), 40, 1, 1, 0, 3, 3, 32];
     const btf = parseBtf(blob([int, array(1, 3), array(2, 3), struct, typedef(4)], '\0a\0grid\0'));
     assert.deepEqual(membersOf(btf, 5), [
-      { name: 'a', offset: 0, size: 4 },
-      { name: 'grid', offset: 4, size: 36 },
+      { name: 'a', offset: 0, size: 4, signed: false },
+      { name: 'grid', offset: 4, size: 36, signed: false },
     ]);
     assert.deepEqual(membersOf(btf, 1), []);
     assert.deepEqual(membersOf(btf, 99), []);
@@ -38,7 +38,7 @@ describe('BTF', () => {
     const variable = [1, kind(14), 1, 0];
     const section = [3, kind(15, 1), 4, 2, 8, 4];
     const btf = parseBtf(blob([int, variable, section], '\0a\0.data\0'));
-    assert.deepEqual(variablesOf(btf, '.data'), [{ name: 'a', offset: 8, size: 4 }]);
+    assert.deepEqual(variablesOf(btf, '.data'), [{ name: 'a', offset: 8, size: 4, signed: false }]);
     assert.deepEqual(variablesOf(btf, '.bss'), []);
   });
 

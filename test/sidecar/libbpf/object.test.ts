@@ -58,7 +58,12 @@ describe('an object', () => {
     );
     const { keySize, valueSize, maxEntries } = findMap(object, 'pairs');
     assert.deepEqual({ keySize, valueSize, maxEntries }, { keySize: 4, valueSize: 24, maxEntries: 4 });
-    assert.deepEqual(findMember(object, 'pairs', 'second'), { name: 'second', offset: 8, size: 12 });
+    assert.deepEqual(findMember(object, 'pairs', 'second'), {
+      name: 'second',
+      offset: 8,
+      size: 12,
+      signed: false,
+    });
   });
 
   test('names what there is when asked for what there is not', () => {

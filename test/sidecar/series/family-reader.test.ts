@@ -378,6 +378,27 @@ test('a family tells since when it counts: since its map was made', () => {
     );
 });
 
+test('an integer of any size is read with its sign', () => {
+  for (const [size, bytes, signed, expected] of [
+    [1, [0xff], true, -1],
+    [1, [0xff], false, 255],
+    [2, [0xfe, 0xff], true, -2],
+    [4, [0, 0, 0, 0x80], true, -(2 ** 31)],
+    [4, [0, 0, 0, 0x80], false, 2 ** 31],
+    [8, [0xf0, ...new Array<number>(7).fill(0xff)], true, -16],
+  ] as const) {
+    const { read } = reader(memberSpec.replace('counters', 'gauges'), {
+      keySize: 16,
+      valueSize: 16,
+      member: () => ({ offset: 8, size, signed }),
+    });
+    const value = Buffer.alloc(16);
+    Buffer.from(bytes).copy(value, 8);
+    const [series] = read(mapEntries([[key(1, 0), value]], 16, 16)).series as Iterable<{ value: number }>;
+    assert.equal(series!.value, expected);
+  }
+});
+
 test('a spec that does not fit its map is refused with a reason', () => {
   const member = () => ({ offset: 0, size: 4 });
   const table: [
@@ -395,10 +416,22 @@ test('a spec that does not fit its map is refused with a reason', () => {
       /^metric bpf_calls_total: the labels cover 16 bytes, but a key of map "calls_total" has 12/,
     ],
     [keyedSpec, 8, 8, {}, /labels cover 16 bytes, but a key .* has 8/],
-    [counterSpec, 16, 24, {}, /a value of map "calls_total" has 24 bytes and must be one u64/],
+    [
+      counterSpec,
+      16,
+      24,
+      {},
+      /a value of map "calls_total" has 24 bytes and must be one integer of 1, 2, 4 or/,
+    ],
     [memberSpec, 16, 24, {}, /the value of map "calls_total" has no member "calls"/],
-    [memberSpec, 16, 24, { member }, /member "calls" of map "calls_total" has 4 bytes and must be one u64/],
-    [memberSpec, 16, 12, { member }, /has 12 bytes and must have a multiple of 8/],
+    [
+      memberSpec,
+      16,
+      24,
+      { member: () => ({ offset: 0, size: 12 }) },
+      /member "calls" of map "calls_total" has 12 bytes and must be one integer of 1, 2, 4 or 8 bytes$/,
+    ],
+    [arraySpec, 8, 44, { member }, /has 44 bytes and must have a multiple of 8/],
     [typed('state_sets', 'states: [a]'), 8, 4, {}, /has 4 bytes and must be one u64/],
     [typed('summaries', 'help: x'), 8, 8, {}, /has 8 bytes and must be an array of 2 u64 \(count, sum\)/],
     [
