@@ -72,12 +72,58 @@ export function createOwnMetrics(sidecar: Sidecar): OwnMetrics {
   });
   new Counter({
     name: 'bpf_sidecar_series_dropped_total',
-    help: 'Series left out of scrapes because their family was full.',
+    help: 'Series left out of scrapes because their family or the sidecar had its most.',
+    labelNames: ['probe', 'reason'],
+    registers,
+    collect() {
+      this.reset();
+      for (const { name, losses } of sidecar.probes()) {
+        this.inc({ probe: name, reason: 'family_full' }, losses.familyFull);
+        this.inc({ probe: name, reason: 'sidecar_full' }, losses.sidecarFull);
+      }
+    },
+  });
+  new Counter({
+    name: 'bpf_sidecar_label_values_changed_total',
+    help: 'Label values that were too long and were cut, or too many and became ~other.',
+    labelNames: ['probe', 'reason'],
+    registers,
+    collect() {
+      this.reset();
+      for (const { name, losses } of sidecar.probes()) {
+        this.inc({ probe: name, reason: 'too_long' }, losses.cutValues);
+        this.inc({ probe: name, reason: 'too_many' }, losses.foldedValues);
+      }
+    },
+  });
+  new Counter({
+    name: 'bpf_sidecar_decode_errors_total',
+    help: 'Entries of maps that are in no series because a decoder could not read their key.',
     labelNames: ['probe'],
     registers,
     collect() {
       this.reset();
-      for (const { name, droppedSeries } of sidecar.probes()) this.inc({ probe: name }, droppedSeries());
+      for (const { name, losses } of sidecar.probes()) this.inc({ probe: name }, losses.decodeErrors);
+    },
+  });
+  new Counter({
+    name: 'bpf_sidecar_exemplar_labels_dropped_total',
+    help: 'Labels left out of exemplars because together they were too long for OpenMetrics.',
+    labelNames: ['probe'],
+    registers,
+    collect() {
+      this.reset();
+      for (const { name, losses } of sidecar.probes()) this.inc({ probe: name }, losses.exemplarLabels);
+    },
+  });
+  new Counter({
+    name: 'bpf_sidecar_load_errors_total',
+    help: "Times that a probe's object could not be loaded or its metric spec did not fit.",
+    labelNames: ['probe'],
+    registers,
+    collect() {
+      this.reset();
+      for (const [probe, errors] of sidecar.loadErrors) this.inc({ probe }, errors);
     },
   });
   new Counter({

@@ -1,9 +1,12 @@
-import type { Metric } from './contract/metric-spec.ts';
+import type { Labelled, Metric } from './contract/metric-spec.ts';
 import { type BpfMap, type BpfObject, findMap, findMember } from './libbpf/object.ts';
 import { canFold, foldDeparted, type Lifetimes } from './maps/departed.ts';
 import type { MapEntries } from './maps/entries.ts';
 import { type EventReader, holdsEvents, readEvents } from './maps/events/events.ts';
-import { canFill, createMapReader, sizesOf } from './maps/read.ts';
+import { canFill, createMapReader, isPerCpuMap, sizesOf } from './maps/read.ts';
+import { fieldsOfType } from './probe-metrics.ts';
+import { type Bounds, createBounds, type Losses, type SeriesRoom } from './series/bounds.ts';
+import { type KeyType, withLabels } from './series/btf-labels.ts';
 import type { DecoderContext } from './series/decoders/decoder.ts';
 import type { Family } from './series/family.ts';
 import { createFamilyReader, type FamilyReader } from './series/family-reader.ts';
@@ -16,8 +19,8 @@ export type ProbeContext = DecoderContext & Lifetimes;
 export interface ProbeReader {
   /** Reads the probe's maps, each once. */
   read(): Family[];
-  /** Series left out of the reads so far because their family was full. */
-  droppedSeries(): number;
+  /** What its series have left out so far. */
+  readonly losses: Losses;
   /** Events of ring buffers and perf event arrays that were not counted. */
   droppedEvents(): number;
   /** How full its maps were when they were last read, those that can be. */
@@ -34,7 +37,7 @@ export interface MapFullness {
 interface OpenMap {
   name: string;
   read(): MapEntries;
-  families: FamilyReader[];
+  families: OpenFamily[];
   /** Where it holds events. */
   events?: EventReader;
   /** Where it can be full. */
@@ -42,34 +45,43 @@ interface OpenMap {
   entries: number;
 }
 
+interface OpenFamily extends FamilyReader {
+  /** The map of a histogram's exemplars. */
+  readExemplars?(): MapEntries;
+}
+
 /** Several metrics may come from one map, which is then read once a scrape. Throws when a metric does not fit its map. */
 export function createProbeReader(
   metrics: readonly Metric[],
   object: BpfObject,
   context: ProbeContext,
+  room: SeriesRoom,
 ): ProbeReader {
+  const bounds = createBounds(room);
   // Before any program is attached: nothing has been counted yet.
   const created = Date.now() / 1000;
   const maps: OpenMap[] = [];
   const close = () => {
-    for (const { events } of maps) events?.close();
+    for (const { events, families } of maps) {
+      events?.close();
+      for (const family of families) family.close();
+    }
   };
   try {
     for (const [name, ofMap] of Map.groupBy(metrics, (metric) => metric.map))
-      maps.push(openMap(findMap(object, name), name, ofMap, object, created, context));
+      maps.push(openMap({ map: findMap(object, name), name, object, created, context, bounds }, ofMap));
   } catch (error) {
     close();
     throw error;
   }
-  const families = maps.flatMap((map) => map.families);
   return {
     read: () =>
       maps.flatMap((map) => {
         const entries = map.read();
         map.entries = entries.count - (entries.departed ?? 0);
-        return map.families.map((family) => family.read(entries));
+        return map.families.map((reader) => readFamily(reader, entries));
       }),
-    droppedSeries: () => families.reduce((sum, family) => sum + family.dropped(), 0),
+    losses: bounds.losses,
     droppedEvents: () => maps.reduce((sum, { events }) => sum + (events?.dropped() ?? 0), 0),
     fullness: () =>
       maps.flatMap(({ name, entries, capacity }) =>
@@ -79,27 +91,39 @@ export function createProbeReader(
   };
 }
 
-function openMap(
-  map: BpfMap,
-  name: string,
-  metrics: readonly Metric[],
-  object: BpfObject,
-  created: number,
-  context: ProbeContext,
-): OpenMap {
-  const member = (value: string) => findMember(object, name, value);
-  const familiesFor = (layout: MapLayout) =>
-    metrics.map((metric) => createFamilyReader(metric, layout, context));
+function readFamily({ read, addExemplars, readExemplars }: OpenFamily, entries: MapEntries): Family {
+  const family = read(entries);
+  if (readExemplars) addExemplars?.(readExemplars());
+  return family;
+}
+
+/** What the families of a map are made from. */
+interface Origin {
+  map: BpfMap;
+  /** As the spec names it. */
+  name: string;
+  object: BpfObject;
+  created: number;
+  context: ProbeContext;
+  bounds: Bounds;
+}
+
+function openMap(origin: Origin, metrics: readonly Metric[]): OpenMap {
+  const { map, name, context } = origin;
   if (holdsEvents(map)) {
-    const keySize = keyBytes(metrics);
-    const families = familiesFor({ keySize, valueSize: 8, created, member });
+    const labelled = metrics.map(requireLabels);
+    const keySize = keyBytes(labelled);
+    const families = openFamilies(origin, labelled, { keySize, valueSize: 8 });
     const events = readEvents(map, keySize, forgetAfter(metrics));
     return { name, read: events.read, families, events, entries: 0 };
   }
   refuseEvents(metrics, name);
-  const families = familiesFor({ ...sizesOf(map), created, member });
+  const sizes = sizesOf(map);
+  const key = { size: sizes.keySize, fields: () => keyFields(origin) };
+  const labelled = metrics.map((metric) => withLabels(metric, key));
+  const families = openFamilies(origin, labelled, sizes);
   const read = createMapReader(map);
-  const idOffset = cgroupOffset(metrics);
+  const idOffset = cgroupOffset(labelled);
   const folds = idOffset !== undefined && canFold(map);
   return {
     name,
@@ -108,6 +132,43 @@ function openMap(
     ...(canFill(map) && { capacity: map.maxEntries }),
     entries: 0,
   };
+}
+
+function openFamilies(
+  { map, name, object, created, context, bounds }: Origin,
+  metrics: readonly Labelled[],
+  sizes: { keySize: number; valueSize: number },
+): OpenFamily[] {
+  const layout: MapLayout = {
+    ...sizes,
+    created,
+    perCpu: isPerCpuMap(map.type),
+    member: (value) => findMember(object, name, value),
+    exemplars(exemplars) {
+      const { keySize, valueSize, valueTypeId } = findMap(object, exemplars);
+      return { keySize, valueSize, fields: () => fieldsOfType(object, valueTypeId) };
+    },
+  };
+  return metrics.map((metric) => {
+    const reader = createFamilyReader(metric, layout, context, bounds);
+    if (!('exemplars' in metric) || metric.exemplars === undefined) return reader;
+    return { ...reader, readExemplars: createMapReader(findMap(object, metric.exemplars)) };
+  });
+}
+
+/** The parts of a map's key; in a map of maps, of the outer key and then of the inner one. */
+function keyFields({ map, object }: Origin): ReturnType<KeyType['fields']> {
+  const outer = fieldsOfType(object, map.keyTypeId);
+  if (!map.inner) return outer;
+  const inner = fieldsOfType(object, map.inner.keyTypeId);
+  return [...outer, ...inner.map((field) => ({ ...field, offset: field.offset + map.keySize }))];
+}
+
+function requireLabels(metric: Metric): Labelled {
+  if (metric.labels !== undefined) return metric as Labelled;
+  throw new Error(
+    `metric ${metric.name}: map "${metric.map}" holds events, of which nothing tells the labels; give the metric "labels"`,
+  );
 }
 
 /** Milliseconds, of the metrics of a map the longest; undefined when one of them keeps its series for good. */

@@ -15,6 +15,7 @@ import type { ProbeContext } from './probe-reader.ts';
 import type { Hooks } from './programs/hooks/hooks.ts';
 import { shareHooks } from './programs/hooks/shared.ts';
 import type { Family } from './series/family.ts';
+import { createShares } from './series/shares.ts';
 import { describeIneffective, type PodSettings, readSettings } from './settings.ts';
 import { builtinProbe } from './source.ts';
 
@@ -55,6 +56,8 @@ export interface Sidecar {
   read(onError: (probe: string, error: Error) => void): Family[];
   /** The probes at work, for what they tell of themselves. */
   probes(): Iterable<Probe>;
+  /** How often each probe that could not be started was tried. */
+  loadErrors: ReadonlyMap<string, number>;
   /** Labels of the pod that its annotations ask for, by label name. */
   podLabels(): Record<string, string>;
   /** Detaches all probes. Never rejects. */
@@ -75,6 +78,8 @@ const foldPause = 250;
 export function createSidecar(identity: Identity, log: Log): { sidecar: Sidecar; update: Update } {
   let status: Status = { settled: false, probes: [] };
   const probes = new Map<string, Probe>();
+  const shares = createShares();
+  const loadErrors = new Map<string, number>();
   let pod: Pod | undefined;
   let created: PodSettings | undefined;
   let lastRead: PodSettings | Error | undefined;
@@ -140,11 +145,13 @@ export function createSidecar(identity: Identity, log: Log): { sidecar: Sidecar;
       // A turn of the event loop between probes, to answer /healthz meanwhile.
       await setImmediate();
       const outcome = await hooks.exclusively(() =>
-        closed ? undefined : attempt(() => startProbe(builtinProbe(name), cgroup, context, hooks)),
+        closed ? undefined : attempt(() => startProbe(builtinProbe(name), cgroup, context, hooks, shares)),
       );
       if (outcome === undefined) return;
-      if (outcome instanceof Error) status.probes.push({ name, problem: outcome.message, programs: [] });
-      else {
+      if (outcome instanceof Error) {
+        loadErrors.set(name, (loadErrors.get(name) ?? 0) + 1);
+        status.probes.push({ name, problem: outcome.message, programs: [] });
+      } else {
         probes.set(name, outcome);
         status.probes.push(outcome);
       }
@@ -164,6 +171,7 @@ export function createSidecar(identity: Identity, log: Log): { sidecar: Sidecar;
       },
       isGone: containers.isGone,
       departedId: containers.departedId,
+      containerCgroups: containers.cgroups,
       generation: () => containers.generation() + acceptances,
     };
     const hooks = shareHooks(mountPaths.bpffs, cgroup, log);
@@ -200,6 +208,7 @@ export function createSidecar(identity: Identity, log: Log): { sidecar: Sidecar;
       });
     },
     probes: () => probes.values(),
+    loadErrors,
     podLabels: () => status.settings?.seriesLabels ?? {},
     async close() {
       closed = true;

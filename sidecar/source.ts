@@ -6,7 +6,8 @@ export interface ProbeSource {
   name: string;
   /** The compiled object. */
   elf: Buffer;
-  spec: MetricSpec;
+  /** Without it every map that can be read becomes a counter. */
+  spec?: MetricSpec;
 }
 
 export function builtinProbe(name: string): ProbeSource {

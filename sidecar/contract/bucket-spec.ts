@@ -12,12 +12,12 @@ export interface Buckets {
   multiplier: number;
 }
 
-const bucketTypes = ['exp2', 'exp2zero', 'linear', 'fixed'] as const;
+export const bucketTypes = ['exp2', 'exp2zero', 'linear', 'fixed'] as const;
 export type BucketType = (typeof bucketTypes)[number];
 
 export const bucketFields = ['bucket_type', 'bucket_min', 'bucket_max', 'bucket_keys', 'bucket_multiplier'];
 
-const limits = {
+export const bucketLimits = {
   buckets: 256,
   /** Above this, neighbouring bounds could come out equal when printed with 15 digits. */
   key: 1e13,
@@ -38,8 +38,8 @@ export function parseBuckets(fields: Record<string, unknown>, at: string): Bucke
 
 /** What a sum is multiplied with to come to the unit of the metric; 1 when left out. */
 export function parseMultiplier(value: unknown, at: string): number {
-  const { min, max } = limits.multiplier;
-  const multiplier = value ?? 1;
+  const { min, max } = bucketLimits.multiplier;
+  const multiplier = value === undefined ? 1 : value;
   if (typeof multiplier !== 'number' || !(multiplier >= min && multiplier <= max))
     fail(at, `must be a number from ${min} to ${max}`);
   return multiplier;
@@ -47,8 +47,8 @@ export function parseMultiplier(value: unknown, at: string): number {
 
 function fixedKeys(fields: Record<string, unknown>, at: string): number[] {
   const place = `${at}.bucket_keys`;
-  const keys = list(fields.bucket_keys, place, [1, limits.buckets], (value, itemAt) =>
-    integer(value, itemAt, 0, limits.key),
+  const keys = list(fields.bucket_keys, place, [1, bucketLimits.buckets], (value, itemAt) =>
+    integer(value, itemAt, 0, bucketLimits.key),
   );
   const index = keys.findIndex((key, i) => i > 0 && key <= keys[i - 1]!);
   if (index > 0)
@@ -57,14 +57,14 @@ function fixedKeys(fields: Record<string, unknown>, at: string): number[] {
 }
 
 function keyRange(type: BucketType, fields: Record<string, unknown>, at: string): number[] {
-  const largest = type === 'linear' ? limits.key : limits.exponent;
+  const largest = type === 'linear' ? bucketLimits.key : bucketLimits.exponent;
   const min =
     fields.bucket_min === undefined ? 0 : integer(fields.bucket_min, `${at}.bucket_min`, 0, largest);
   const max = integer(
     fields.bucket_max,
     `${at}.bucket_max`,
     min,
-    Math.min(largest, min + limits.buckets - 1),
+    Math.min(largest, min + bucketLimits.buckets - 1),
   );
   return Array.from({ length: max - min + 1 }, (_, index) => min + index);
 }

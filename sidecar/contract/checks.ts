@@ -55,9 +55,11 @@ export function integer(value: unknown, at: string, min: number, max: number): n
 const units: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
 const day = 24 * 3_600_000;
 
+export const durationShape = /^([0-9]{1,7}(ms|s|m|h))+$/;
+
 /** A duration as Go writes it, `1m30s`, of at most a day, in milliseconds. */
 export function duration(value: unknown, at: string): number {
-  const written = shaped(value, at, /^([0-9]{1,7}(ms|s|m|h))+$/, 'a duration such as 10s or 1m30s');
+  const written = shaped(value, at, durationShape, 'a duration such as 10s or 1m30s');
   const parts = [...written.matchAll(/([0-9]+)(ms|s|m|h)/g)];
   const milliseconds = parts.reduce((sum, [, count, unit]) => sum + Number(count) * units[unit!]!, 0);
   if (milliseconds === 0 || milliseconds > day)

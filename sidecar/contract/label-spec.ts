@@ -1,4 +1,5 @@
 import { anyMapping, boolean, fail, integer, list, mapping, oneOf, shaped, text } from './checks.ts';
+import { compileRegexp } from './regexp.ts';
 
 /** A part of the map's key, in bytes. */
 export interface KeyPart {
@@ -13,13 +14,15 @@ export interface LabelSpec extends KeyPart {
   decoders: DecoderSpec[];
 }
 
-const decoderNames = [
+export const decoderNames = [
   'cgroup',
   'dname',
   'errno',
   'hex',
   'ifname',
   'inet_ip',
+  'int',
+  'kstack',
   'ksym',
   'majorminor',
   'pci_class',
@@ -35,13 +38,16 @@ const decoderNames = [
 export type DecoderName = (typeof decoderNames)[number];
 
 export type DecoderSpec =
-  | { name: Exclude<DecoderName, 'static_map' | 'regexp'> }
+  | { name: Exclude<DecoderName, 'uint' | 'static_map' | 'regexp'> }
+  /** Numbers with fewer digits get zeros before them. */
+  | { name: 'uint'; digits?: number }
   | { name: 'static_map'; staticMap: ReadonlyMap<string, string>; allowUnknown: boolean }
   | { name: 'regexp'; regexps: string[] };
 
-const limits = {
+export const labelLimits = {
   size: 512,
   decoders: [1, 8],
+  digits: [1, 20],
   staticMapEntries: 1000,
   staticMapText: 128,
   regexps: [1, 32],
@@ -49,9 +55,14 @@ const limits = {
 } as const;
 
 /** Set on every series by the sidecar, or part of the exposition formats. */
-const reserved = ['namespace', 'pod', 'node', 'le', 'quantile'];
+export const reserved = /^(namespace|pod|node|le|quantile|pod_label_.*)$/;
 
-const nameShape = /^(?!__)[a-zA-Z_][a-zA-Z0-9_]{0,127}$/;
+export const labelNameShape = /^(?!__)[a-zA-Z_][a-zA-Z0-9_]{0,127}$/;
+
+/** Whether a series may not have a label of that name from a map, because it gets one from elsewhere. */
+export function isReservedLabel(name: string): boolean {
+  return reserved.test(name);
+}
 
 /** Checks a label of a metric; see checks.ts for `at` and errors. */
 export function parseLabel(value: unknown, at: string): LabelSpec {
@@ -59,33 +70,46 @@ export function parseLabel(value: unknown, at: string): LabelSpec {
   const name = shaped(
     fields.name,
     `${at}.name`,
-    nameShape,
+    labelNameShape,
     'a label name: up to 128 letters, digits and _, and neither a digit nor __ first',
   );
-  if (reserved.includes(name))
+  if (isReservedLabel(name))
     fail(`${at}.name`, `"${name}" is set by the sidecar or the exposition format, choose another label name`);
-  const size = integer(fields.size, `${at}.size`, 1, limits.size);
-  const decoders = list(fields.decoders, `${at}.decoders`, limits.decoders, decoder);
+  const size = integer(fields.size, `${at}.size`, 1, labelLimits.size);
+  const decoders = list(fields.decoders, `${at}.decoders`, labelLimits.decoders, decoder);
   checkChain(decoders, size, at);
   return {
     name,
     size,
-    padding: fields.padding === undefined ? 0 : integer(fields.padding, `${at}.padding`, 0, limits.size),
+    padding: fields.padding === undefined ? 0 : integer(fields.padding, `${at}.padding`, 0, labelLimits.size),
     decoders,
   };
 }
 
 /** Bytes that a decoder can read, for those that cannot read any number of them. */
-const decoderSizes: Partial<Record<DecoderName, number[]>> = {
+export const decoderSizes: Partial<Record<DecoderName, number[]>> = {
   cgroup: [8],
   ifname: [4],
   inet_ip: [4, 16],
+  int: [1, 2, 4, 8],
   ksym: [8],
   majorminor: [4, 8],
   uint: [1, 2, 4, 8],
 };
-const readsBytes: DecoderName[] = ['hex', 'ifname', 'inet_ip', 'ksym', 'majorminor', 'string', 'uint'];
-const readsNumbers: DecoderName[] = [
+/** Bytes of an address in what `kstack` reads. */
+export const frameSize = 8;
+export const readsBytes: DecoderName[] = [
+  'hex',
+  'ifname',
+  'inet_ip',
+  'int',
+  'kstack',
+  'ksym',
+  'majorminor',
+  'string',
+  'uint',
+];
+export const readsNumbers: DecoderName[] = [
   'errno',
   'pci_class',
   'pci_device',
@@ -105,10 +129,13 @@ function checkChain(decoders: DecoderSpec[], size: number, at: string): void {
     const sizes = decoderSizes[name];
     if (sizes !== undefined && !sizes.includes(size))
       fail(`${at}.size`, `must be one of ${sizes.join(', ')} for the decoder ${name}, not ${size}`);
+    if (name === 'kstack' && size % frameSize !== 0)
+      fail(`${at}.size`, `must be a multiple of ${frameSize} for the decoder ${name}, not ${size}`);
   });
 }
 
-const decoderFields: Partial<Record<DecoderName, string[]>> = {
+export const decoderFields: Partial<Record<DecoderName, string[]>> = {
+  uint: ['digits'],
   static_map: ['static_map', 'allow_unknown'],
   regexp: ['regexps'],
 };
@@ -123,29 +150,38 @@ function decoder(value: unknown, at: string): DecoderSpec {
       allowUnknown:
         fields.allow_unknown !== undefined && boolean(fields.allow_unknown, `${at}.allow_unknown`),
     };
-  if (name === 'regexp')
-    return { name, regexps: list(fields.regexps, `${at}.regexps`, limits.regexps, regexp) };
+  if (name === 'uint')
+    return {
+      name,
+      ...(fields.digits !== undefined && {
+        digits: integer(fields.digits, `${at}.digits`, ...labelLimits.digits),
+      }),
+    };
+  if (name === 'regexp') return { name, regexps: parseRegexps(fields.regexps, `${at}.regexps`) };
   return { name };
 }
 
 function staticMap(value: unknown, at: string): ReadonlyMap<string, string> {
   const entries = Object.entries(anyMapping(value, at));
-  if (entries.length === 0 || entries.length > limits.staticMapEntries)
-    fail(at, `must have 1 to ${limits.staticMapEntries} entries, not ${entries.length}`);
+  if (entries.length === 0 || entries.length > labelLimits.staticMapEntries)
+    fail(at, `must have 1 to ${labelLimits.staticMapEntries} entries, not ${entries.length}`);
   return new Map(
     entries.map(([key, to]) => [
       key,
-      text(typeof to === 'number' ? String(to) : to, `${at}.${key}`, limits.staticMapText),
+      text(typeof to === 'number' ? String(to) : to, `${at}.${key}`, labelLimits.staticMapText),
     ]),
   );
 }
 
-function regexp(value: unknown, at: string): string {
-  const source = text(value, at, limits.regexpLength);
-  try {
-    new RegExp(source, 'u');
-  } catch (error) {
-    fail(at, `must be a regular expression of JavaScript: ${(error as Error).message}`);
-  }
-  return source;
+/** Checks a list of regular expressions in the syntax of RE2. */
+export function parseRegexps(value: unknown, at: string): string[] {
+  return list(value, at, labelLimits.regexps, (item, itemAt) => {
+    const source = text(item, itemAt, labelLimits.regexpLength);
+    try {
+      compileRegexp(source);
+    } catch (error) {
+      fail(itemAt, `must be a regular expression in the syntax of RE2: ${(error as Error).message}`);
+    }
+    return source;
+  });
 }

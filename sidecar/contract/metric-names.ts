@@ -19,7 +19,8 @@ const suffixes: Partial<Record<string, string[]>> = {
   summary: ['_sum', '_count', '_created'],
 };
 
-function namesOf(type: string, name: string): string[] {
+/** All names that families and samples of a metric have in either format. */
+export function namesOf(type: string, name: string): string[] {
   if (type === 'counter' && name.endsWith('_total')) {
     const base = name.slice(0, -'_total'.length);
     return [name, base, `${base}_created`];

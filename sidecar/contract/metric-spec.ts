@@ -1,21 +1,35 @@
 import { type Buckets, bucketFields, parseBuckets, parseMultiplier } from './bucket-spec.ts';
-import { anyMapping, boolean, duration, fail, list, mapping, shaped, text } from './checks.ts';
-import { type KeyPart, type LabelSpec, parseLabel } from './label-spec.ts';
+import { anyMapping, boolean, duration, fail, list, mapping, oneOf, shaped, text } from './checks.ts';
+import { type KeyPart, type LabelSpec, parseLabel, parseRegexps } from './label-spec.ts';
 import { refuseClashes } from './metric-names.ts';
 
 /**
  * The metric spec: how the maps of an object become metrics. The format is a superset of the configuration
- * of cloudflare/ebpf_exporter v2. Ours are the types other than counter and histogram, and `map` and `value` of
- * every metric. Top-level keys that begin with `x-` are ignored, so that YAML anchors have a place to live.
+ * of cloudflare/ebpf_exporter v2. Ours are the types other than counter and histogram, `map` and `value` of
+ * every metric, exemplars, labels from the map's BTF, and `prefix`. Top-level keys that begin with `x-` are
+ * ignored, so that YAML anchors have a place to live.
  */
 export interface MetricSpec {
   metrics: Metric[];
+  /** Kernel symbols whose addresses the program finds in its constants `kaddr_<symbol>`. */
+  kernelAddresses: string[];
+  cgroupIdMap?: CgroupIdMap;
+}
+
+/** A map that the program looks into for the cgroups it is to count. */
+export interface CgroupIdMap {
+  /** Name of the BPF map. */
+  map: string;
+  /** A hash by cgroup id, or cgroup storage; its values are u64. */
+  type: 'hash' | 'cgrp_storage';
+  /** Which container cgroups to put in, by their path or the container's name. */
+  regexps: string[];
 }
 
 export type Metric = ScalarMetric | InfoMetric | StateSetMetric | SummaryMetric | HistogramMetric;
 
 interface MetricHead {
-  /** Full name as exposed, with the `bpf_` prefix. */
+  /** Full name as exposed, with the prefix. */
   name: string;
   /** May be empty. */
   help: string;
@@ -24,11 +38,14 @@ interface MetricHead {
   /** The member of the map's value struct to read; without it the whole value is one u64. */
   value?: string;
   /**
-   * How the map's key becomes labels, in the order of its bytes, without the `bucket` label. With no labels at
-   * all, the entries of the map add up to one series.
+   * How the map's key becomes labels, in the order of its bytes, without the `bucket` label. When the list is
+   * empty, the entries of the map add up to one series; without a list, the key's BTF tells the labels.
    */
-  labels: LabelSpec[];
+  labels?: LabelSpec[];
 }
+
+/** A metric whose labels are known, from the spec or from BTF. */
+export type Labelled<M extends Metric = Metric> = M & { labels: LabelSpec[] };
 
 /** Of metrics whose map may hold events, which are then counted by what they are. */
 interface EventOptions {
@@ -65,28 +82,37 @@ export interface HistogramMetric extends MetricHead, EventOptions {
   buckets: Buckets;
   /** The last part of the map's key, when the key tells the bucket; without it `value` is an array of u64. */
   bucketKey?: KeyPart;
+  /** Name of the BPF map with the last events of the buckets. */
+  exemplars?: string;
 }
 
-const limits = {
+export const specLimits = {
   metrics: [1, 100],
   labels: [0, 16],
   helpLength: 1000,
   states: [1, 32],
   stateLength: 128,
+  kernelAddresses: [0, 64],
 } as const;
 
-const prefix = 'bpf_';
+const defaultPrefix = 'bpf_';
 /** Prefixes of the metrics that the sidecar and the webhook have about themselves. */
 const ownPrefixes = ['bpf_sidecar_', 'bpf_webhook_'];
-const metricShape = /^[a-zA-Z_][a-zA-Z0-9_]{0,199}$/;
-const identifierShape = /^[a-zA-Z_][a-zA-Z0-9_]{0,127}$/;
+export const prefixShape = /^([a-zA-Z_][a-zA-Z0-9_]{0,63})?$/;
+export const metricShape = /^[a-zA-Z_][a-zA-Z0-9_]{0,199}$/;
+export const identifierShape = /^[a-zA-Z_][a-zA-Z0-9_]{0,127}$/;
 /** `.bss` and `.data` are the global variables of the program. */
-const mapShape = /^([a-zA-Z_][a-zA-Z0-9_]{0,127}|\.bss|\.data)$/;
+export const mapShape = /^([a-zA-Z_][a-zA-Z0-9_]{0,127}|\.bss|\.data)$/;
+/** As C identifiers, but the kernel and its compiler add parts such as `.isra.0` and `__pfx_`. */
+export const symbolShape = /^[a-zA-Z_][a-zA-Z0-9_.]{0,127}$/;
 
+const topFields = ['prefix', 'metrics', 'kaddrs', 'cgroup_id_map'];
+export const cgroupIdMapTypes = ['hash', 'cgrp_storage'] as const;
 const headFields = ['name', 'help', 'map', 'value', 'labels'];
 const eventFields = ['perf_event_array', 'flush_interval'];
 
-type Section = (value: unknown, at: string) => Metric;
+/** `prefix` is put before the metric's name. */
+type Section = (value: unknown, at: string, prefix: string) => Metric;
 
 const sections: Record<string, Section> = {
   counters: scalarSection('counter'),
@@ -106,46 +132,80 @@ const sections: Record<string, Section> = {
 export function readMetricSpec(value: unknown, source: string): MetricSpec {
   const root = anyMapping(value, source);
   const extensions = Object.keys(root).filter((key) => key.startsWith('x-'));
-  mapping(root, source, ['metrics', ...extensions]);
+  mapping(root, source, [...topFields, ...extensions]);
+  const prefix =
+    root.prefix === undefined
+      ? defaultPrefix
+      : shaped(
+          root.prefix,
+          `${source}: prefix`,
+          prefixShape,
+          'empty or up to 64 letters, digits and _, and no digit first',
+        );
 
   const at = `${source}: metrics`;
   const names = Object.keys(sections);
   const given = mapping(root.metrics, at, names);
   const metrics = Object.entries(sections).flatMap(([name, metric]) =>
-    given[name] === undefined ? [] : list(given[name], `${at}.${name}`, limits.metrics, metric),
+    given[name] === undefined
+      ? []
+      : list(given[name], `${at}.${name}`, specLimits.metrics, (item, place) => metric(item, place, prefix)),
   );
   if (metrics.length === 0) fail(at, `must have at least one metric in one of ${names.join(', ')}`);
   refuseClashes(metrics, at);
-  return { metrics };
-}
-
-function scalarSection(type: ScalarMetric['type']): Section {
-  return (value, at) => {
-    const fields = mapping(value, at, [...headFields, ...(type === 'counter' ? eventFields : [])]);
-    return { type, ...head(fields, at), ...eventOptions(fields, at), labels: plainLabels(fields, at) };
+  return {
+    metrics,
+    kernelAddresses: kernelAddresses(root.kaddrs, `${source}: kaddrs`),
+    ...(root.cgroup_id_map !== undefined && {
+      cgroupIdMap: cgroupIdMap(root.cgroup_id_map, `${source}: cgroup_id_map`),
+    }),
   };
 }
 
-function infoMetric(value: unknown, at: string): InfoMetric {
+function kernelAddresses(value: unknown, at: string): string[] {
+  const symbols = list(value === undefined ? [] : value, at, specLimits.kernelAddresses, (symbol, place) =>
+    shaped(symbol, place, symbolShape, 'the name of a kernel symbol'),
+  );
+  refuseRepeated(symbols, (index) => `${at}[${index}]`);
+  return symbols;
+}
+
+function cgroupIdMap(value: unknown, at: string): CgroupIdMap {
+  const fields = mapping(value, at, ['name', 'type', 'regexps']);
+  return {
+    map: identifier(fields.name, `${at}.name`),
+    type: fields.type === undefined ? 'hash' : oneOf(fields.type, `${at}.type`, cgroupIdMapTypes),
+    regexps: parseRegexps(fields.regexps, `${at}.regexps`),
+  };
+}
+
+function scalarSection(type: ScalarMetric['type']): Section {
+  return (value, at, prefix) => {
+    const fields = mapping(value, at, [...headFields, ...(type === 'counter' ? eventFields : [])]);
+    return { type, ...head(fields, at, prefix), ...eventOptions(fields, at), ...plainLabels(fields, at) };
+  };
+}
+
+function infoMetric(value: unknown, at: string, prefix: string): InfoMetric {
   const fields = mapping(value, at, ['name', 'help', 'map', 'labels']);
-  const info = { type: 'info', ...head(fields, at), labels: plainLabels(fields, at) } as const;
+  const info = { type: 'info', ...head(fields, at, prefix), ...plainLabels(fields, at) } as const;
   if (!info.name.endsWith('_info')) fail(`${at}.name`, 'must end with _info, as the series of an info do');
   return info;
 }
 
-function stateSetMetric(value: unknown, at: string): StateSetMetric {
+function stateSetMetric(value: unknown, at: string, prefix: string): StateSetMetric {
   const fields = mapping(value, at, [...headFields, 'states']);
-  const states = list(fields.states, `${at}.states`, limits.states, (state, place) =>
-    text(state, place, limits.stateLength),
+  const states = list(fields.states, `${at}.states`, specLimits.states, (state, place) =>
+    text(state, place, specLimits.stateLength),
   );
   refuseRepeated(states, (index) => `${at}.states[${index}]`);
   const stateSet = {
     type: 'stateset',
-    ...head(fields, at),
+    ...head(fields, at, prefix),
     states,
-    labels: plainLabels(fields, at),
+    ...plainLabels(fields, at),
   } as const;
-  const own = stateSet.labels.findIndex(({ name }) => name === stateSet.name);
+  const own = stateSet.labels?.findIndex(({ name }) => name === stateSet.name) ?? -1;
   if (own >= 0)
     fail(
       `${at}.labels[${own}].name`,
@@ -154,24 +214,30 @@ function stateSetMetric(value: unknown, at: string): StateSetMetric {
   return stateSet;
 }
 
-function summaryMetric(value: unknown, at: string): SummaryMetric {
+function summaryMetric(value: unknown, at: string, prefix: string): SummaryMetric {
   const fields = mapping(value, at, [...headFields, 'sum_multiplier']);
   return {
     type: 'summary',
-    ...head(fields, at),
+    ...head(fields, at, prefix),
     multiplier: parseMultiplier(fields.sum_multiplier, `${at}.sum_multiplier`),
-    labels: plainLabels(fields, at),
+    ...plainLabels(fields, at),
   };
 }
 
 function histogramSection(type: HistogramMetric['type']): Section {
-  return (value, at) => {
-    const fields = mapping(value, at, [...headFields, ...bucketFields, ...eventFields]);
+  return (value, at, prefix) => {
+    const fields = mapping(value, at, [
+      ...headFields,
+      ...bucketFields,
+      ...eventFields,
+      ...(type === 'histogram' ? ['exemplars'] : []),
+    ]);
     const histogram = {
       type,
-      ...head(fields, at),
+      ...head(fields, at, prefix),
       ...eventOptions(fields, at),
       buckets: parseBuckets(fields, at),
+      ...(fields.exemplars !== undefined && { exemplars: identifier(fields.exemplars, `${at}.exemplars`) }),
     };
     return { ...histogram, ...bucketLabels(histogram.value, fields, at) };
   };
@@ -184,6 +250,7 @@ function bucketLabels(
   at: string,
 ): Pick<HistogramMetric, 'labels' | 'bucketKey'> {
   const labels = parseLabels(fields, at);
+  if (labels === undefined) return {};
   const index = labels.findIndex(({ name }) => name === 'bucket');
   if (value !== undefined) {
     if (index >= 0)
@@ -209,16 +276,19 @@ function eventOptions(fields: Record<string, unknown>, at: string): EventOptions
   };
 }
 
-function plainLabels(fields: Record<string, unknown>, at: string): LabelSpec[] {
+function plainLabels(fields: Record<string, unknown>, at: string): { labels?: LabelSpec[] } {
   const labels = parseLabels(fields, at);
+  if (labels === undefined) return {};
   const bucket = labels.findIndex(({ name }) => name === 'bucket');
   if (bucket >= 0)
     fail(`${at}.labels[${bucket}].name`, '"bucket" is for histograms, choose another label name');
-  return labels;
+  return { labels };
 }
 
-function parseLabels(fields: Record<string, unknown>, at: string): LabelSpec[] {
-  const labels = list(fields.labels, `${at}.labels`, limits.labels, parseLabel);
+/** Undefined when the BTF of the map's key is to tell them. */
+function parseLabels(fields: Record<string, unknown>, at: string): LabelSpec[] | undefined {
+  if (fields.labels === undefined) return undefined;
+  const labels = list(fields.labels, `${at}.labels`, specLimits.labels, parseLabel);
   refuseRepeated(
     labels.map(({ name }) => name),
     (index) => `${at}.labels[${index}].name`,
@@ -231,7 +301,7 @@ function refuseRepeated(names: string[], place: (index: number) => string): void
   if (index >= 0) fail(place(index), `"${names[index]}" is there twice`);
 }
 
-function head(fields: Record<string, unknown>, at: string): Omit<MetricHead, 'labels'> {
+function head(fields: Record<string, unknown>, at: string, prefix: string): Omit<MetricHead, 'labels'> {
   const given = shaped(
     fields.name,
     `${at}.name`,
@@ -239,12 +309,10 @@ function head(fields: Record<string, unknown>, at: string): Omit<MetricHead, 'la
     'a metric name: up to 200 letters, digits and _, and no digit first',
   );
   const name = given.startsWith(prefix) ? given : prefix + given;
-  const own = ownPrefixes.find((ownPrefix) => name.startsWith(ownPrefix));
-  if (own !== undefined)
-    fail(`${at}.name`, `names that begin with ${own} are kept for our own metrics, choose another`);
+  refuseOwnName(name, `${at}.name`);
   return {
     name,
-    help: fields.help === undefined ? '' : text(fields.help, `${at}.help`, limits.helpLength),
+    help: fields.help === undefined ? '' : text(fields.help, `${at}.help`, specLimits.helpLength),
     map:
       fields.map === undefined
         ? given
@@ -254,8 +322,17 @@ function head(fields: Record<string, unknown>, at: string): Omit<MetricHead, 'la
             mapShape,
             'a C identifier of at most 128 characters, .bss or .data',
           ),
-    ...(fields.value !== undefined && {
-      value: shaped(fields.value, `${at}.value`, identifierShape, 'a C identifier of at most 128 characters'),
-    }),
+    ...(fields.value !== undefined && { value: identifier(fields.value, `${at}.value`) }),
   };
+}
+
+/** Refuses a name that the metrics of the sidecar or the webhook about themselves may have. */
+export function refuseOwnName(name: string, at: string): void {
+  const own = ownPrefixes.find((ownPrefix) => name.startsWith(ownPrefix));
+  if (own !== undefined)
+    fail(at, `names that begin with ${own} are kept for our own metrics, choose another`);
+}
+
+function identifier(value: unknown, at: string): string {
+  return shaped(value, at, identifierShape, 'a C identifier of at most 128 characters');
 }

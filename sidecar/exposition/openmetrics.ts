@@ -42,7 +42,7 @@ function unitOf(name: string, type: string): string | undefined {
   return type === 'info' || type === 'stateset' ? undefined : unitSuffix.exec(name)?.[1];
 }
 
-const dialect: Dialect = { renderBound, created: true };
+const dialect: Dialect = { renderBound, created: true, exemplars: true };
 
 /** As the specification asks of numbers in labels ("Canonical Numbers"): 1.0, not 1. */
 function renderBound(bound: number): string {

@@ -1,4 +1,5 @@
 import type {
+  Exemplar,
   Family,
   HistogramFamily,
   ScalarFamily,
@@ -13,6 +14,8 @@ export interface Dialect {
   renderBound(bound: number): string;
   /** Whether a sample tells when a counter, histogram or summary was zero. */
   created: boolean;
+  /** Whether a bucket tells one of its events. */
+  exemplars: boolean;
 }
 
 /** Writes the sample lines of a family. */
@@ -94,19 +97,26 @@ function writeHistogram(page: Page, family: HistogramFamily, constantLabels: str
   const gauge = type === 'gaugehistogram' ? 'g' : '';
   const created = type === 'histogram' ? createdSample(name, family, dialect) : undefined;
   const buckets = [...bounds.map(dialect.renderBound), '+Inf'].map((bound) => `le="${bound}"} `);
-  for (const { labels, counts, sum } of series) {
+  for (const { labels, counts, sum, exemplars = [] } of series) {
     const joined = joinLabels(constantLabels, labels);
     const bucket = `${name}_bucket{${joined}${joined && ','}`;
     let count = 0;
     for (let index = 0; index < buckets.length; index++) {
       count += counts[index] ?? 0;
-      page.write(`${bucket}${buckets[index]}${count}\n`);
+      const exemplar = dialect.exemplars ? renderExemplar(exemplars[index]) : '';
+      page.write(`${bucket}${buckets[index]}${count}${exemplar}\n`);
     }
     const braced = braces(joined);
     page.write(`${name}_${gauge}sum${braced} ${renderNumber(sum)}\n`);
     page.write(`${name}_${gauge}count${braced} ${count}\n`);
     if (created) page.write(created(braced));
   }
+}
+
+function renderExemplar(exemplar: Exemplar | undefined): string {
+  if (exemplar === undefined) return '';
+  const { labels, value, time } = exemplar;
+  return ` # {${labels}} ${renderNumber(value)} ${time.toFixed(3)}`;
 }
 
 /** Pairs of two origins as one list. */

@@ -19,7 +19,7 @@ export const textFormat: Format = {
   },
 };
 
-const dialect: Dialect = { renderBound: renderNumber, created: false };
+const dialect: Dialect = { renderBound: renderNumber, created: false, exemplars: false };
 
 /** What the types of OpenMetrics are in this format, where they are not called the same. */
 const types: Partial<Record<Family['type'], string>> = {

@@ -10,20 +10,36 @@ export interface Btf {
   strings: number;
 }
 
-export interface Member {
+export interface Part {
   name: string;
   /** In bytes from the start of the struct. */
   offset: number;
   /** In bytes. */
   size: number;
+}
+
+/** A member of a struct, or a variable of a section. */
+export interface Member extends Part {
   /** Whether it is a signed integer. */
   signed: boolean;
+}
+
+/** A part of a type that is no struct itself. */
+export interface Field extends Part {
+  /** Text is an array of char; bytes is whatever is no number and no text. */
+  kind: 'unsigned' | 'signed' | 'text' | 'bytes';
+  /** Of an enum, by value as decimal digits; the first of several names. */
+  names?: ReadonlyMap<string, string>;
 }
 
 const MAGIC = 0xeb9f;
 const HEADER_TYPE_SIZE = 12;
 const maxDepth = 32;
 const SIGNED = 1 << 24;
+/** Parts of one type that fieldsOf gives. */
+const maxFields = 256;
+/** Names of one enum: the kernel's largest has some hundreds. */
+const maxNames = 4096;
 
 const Kind = {
   int: 1,
@@ -102,6 +118,82 @@ export function membersOf(btf: Btf, typeId: number): Member[] {
     });
   }
   return members;
+}
+
+/**
+ * A type as the numbers, texts and bytes that it is made of: the members of structs, also of structs inside it,
+ * whose names are joined with `_`. A type that is no struct is one field without a name. Throws an Error for
+ * bit-fields, which have no bytes of their own, and for a type of more fields than any label list can take.
+ */
+export function fieldsOf(btf: Btf, typeId: number): Field[] {
+  const fields: Field[] = [];
+  collectFields(btf, typeId, '', 0, 0, fields);
+  return fields;
+}
+
+function collectFields(
+  btf: Btf,
+  typeId: number,
+  name: string,
+  offset: number,
+  depth: number,
+  fields: Field[],
+): void {
+  const type = resolve(btf, typeId);
+  if (type?.kind !== Kind.struct || depth > maxDepth) {
+    const size = sizeOf(btf, typeId);
+    if (size > 0) fields.push({ name, offset, size, ...readingOf(btf, type) });
+    if (fields.length > maxFields) throw new Error(`a struct has more than ${maxFields} members`);
+    return;
+  }
+  const hasBitFields = btf.data.readUInt32LE(type.at + 4) >>> 31 === 1;
+  for (let i = 0; i < type.count; i++) {
+    const at = type.at + HEADER_TYPE_SIZE + 12 * i;
+    const member = stringAt(btf, btf.data.readUInt32LE(at));
+    const bits = btf.data.readUInt32LE(at + 8);
+    if (hasBitFields && bits >>> 24 !== 0) throw new Error(`member "${member}" is a bit-field`);
+    const joined = [name, member].filter((part) => part !== '').join('_');
+    const place = offset + (hasBitFields ? bits & 0xffffff : bits) / 8;
+    collectFields(btf, btf.data.readUInt32LE(at + 4), joined, place, depth + 1, fields);
+  }
+}
+
+/** The sizes of numbers that can be read. */
+const numberSizes = [1, 2, 4, 8];
+const INT_SIGNED = 1;
+
+function readingOf(btf: Btf, type: Type | undefined): Pick<Field, 'kind' | 'names'> {
+  if (type === undefined) return { kind: 'bytes' };
+  if (type.kind === Kind.pointer) return { kind: 'unsigned' };
+  if (type.kind === Kind.array)
+    return { kind: isChar(btf, btf.data.readUInt32LE(type.at + HEADER_TYPE_SIZE)) ? 'text' : 'bytes' };
+  if (!numberSizes.includes(type.sizeOrType)) return { kind: 'bytes' };
+  if (type.kind === Kind.int) {
+    const encoding = btf.data.readUInt32LE(type.at + HEADER_TYPE_SIZE) >>> 24;
+    return { kind: encoding & INT_SIGNED ? 'signed' : 'unsigned' };
+  }
+  if (type.kind !== Kind.enum && type.kind !== Kind.enum64) return { kind: 'bytes' };
+  const signed = btf.data.readUInt32LE(type.at + 4) >>> 31 === 1;
+  return { kind: signed ? 'signed' : 'unsigned', names: namesOf(btf, type, signed) };
+}
+
+/** `char` itself, also by another name, and not the signed and unsigned char that small numbers are. */
+function isChar(btf: Btf, typeId: number): boolean {
+  const type = resolve(btf, typeId);
+  return type?.kind === Kind.int && stringAt(btf, btf.data.readUInt32LE(type.at)) === 'char';
+}
+
+function namesOf(btf: Btf, type: Type, signed: boolean): ReadonlyMap<string, string> {
+  const names = new Map<string, string>();
+  const wide = type.kind === Kind.enum64;
+  for (let i = 0; i < Math.min(type.count, maxNames); i++) {
+    const at = type.at + HEADER_TYPE_SIZE + (wide ? 12 : 8) * i;
+    const low = btf.data.readUInt32LE(at + 4);
+    const bits = wide ? (BigInt(btf.data.readUInt32LE(at + 8)) << 32n) | BigInt(low) : BigInt(low);
+    const value = String(signed ? BigInt.asIntN(wide ? 64 : 32, bits) : bits);
+    if (!names.has(value)) names.set(value, stringAt(btf, btf.data.readUInt32LE(at)));
+  }
+  return names;
 }
 
 /** The variables of a data section such as `.rodata`. */

@@ -33,6 +33,8 @@ export interface BpfMap {
   readonly keySize: number;
   readonly valueSize: number;
   readonly maxEntries: number;
+  /** The key's type in the object's BTF, 0 when it has none. */
+  readonly keyTypeId: number;
   /** The value's type in the object's BTF, 0 when it has none. */
   readonly valueTypeId: number;
   /** What the maps in a map of maps look like. */
@@ -41,8 +43,13 @@ export interface BpfMap {
 
 const ELF_MAGIC = Buffer.from('\x7fELF', 'latin1');
 
+/** Several times the largest object that there is use for. */
+const maxObjectBytes = 16 * 1024 * 1024;
+
 /** Opens an ELF object from memory; nothing is loaded yet. `elf` may be dropped afterwards. */
 export function openObject(name: string, elf: Buffer): BpfObject {
+  if (elf.length > maxObjectBytes)
+    throw new Error(`object ${name} has ${elf.length} bytes, and the most is ${maxObjectBytes}`);
   if (!elf.subarray(0, 4).equals(ELF_MAGIC))
     throw new Error(`object ${name} is not an ELF file: compile the program with clang -target bpf`);
   // struct bpf_object_open_opts: size_t sz; const char *object_name; ... (the rest stays zero)
@@ -101,6 +108,26 @@ export function findVariables(object: BpfObject): BpfMap {
   const map = object.maps.find((candidate) => candidate.name.endsWith('.bss'));
   if (!map) throw new Error(`object ${object.name} has no global variables`);
   return map;
+}
+
+/** Whether there is a `const volatile` variable of that name. */
+export function hasConstant(object: BpfObject, name: string): boolean {
+  return (
+    object.btf !== undefined && variablesOf(object.btf, '.rodata').some((variable) => variable.name === name)
+  );
+}
+
+/** Writes an initialised or zeroed global variable (`.data`, `.bss`) before the object is loaded. */
+export function setVariable(object: BpfObject, name: string, value: bigint): void {
+  for (const section of ['.data', '.bss']) {
+    const variable =
+      object.btf && variablesOf(object.btf, section).find((candidate) => candidate.name === name);
+    const map = object.maps.find((candidate) => candidate.name.endsWith(section));
+    if (!variable || !map) continue;
+    changeInitialValue(map, (memory) => memory.writeBigUInt64LE(value, variable.offset));
+    return;
+  }
+  throw new Error(`object ${object.name} has no variable ${name}`);
 }
 
 /**
@@ -201,6 +228,7 @@ function readMap(pointer: Pointer): BpfMap {
     keySize: libbpf.bpf_map__key_size(pointer),
     valueSize: libbpf.bpf_map__value_size(pointer),
     maxEntries: libbpf.bpf_map__max_entries(pointer),
+    keyTypeId: libbpf.bpf_map__btf_key_type_id(pointer),
     valueTypeId: libbpf.bpf_map__btf_value_type_id(pointer),
     ...(inner !== 0 && { inner: readMap(inner) }),
   };

@@ -33,6 +33,16 @@ const fillable: readonly number[] = [
   MapType.lpmTrie,
 ];
 
+/** Whether the values of a map of that type are kept per CPU. */
+export function isPerCpuMap(type: number): boolean {
+  return perCpu.includes(type);
+}
+
+/** Whether createMapReader can read a map of that type. */
+export function isReadableMap(type: number): boolean {
+  return readable.includes(type);
+}
+
 /** What the kernel says where it has no batches for a map. */
 const noBatches = ['EINVAL', 'ENOTSUPP', 'EOPNOTSUPP'];
 
@@ -56,10 +66,10 @@ export function createMapReader(map: BpfMap): () => MapEntries {
 
 /** Throws when the map's type cannot be read. */
 function shapeOf(map: BpfMap, fd: number): MapShape {
-  if (!readable.includes(map.type))
+  if (!isReadableMap(map.type))
     throw new Error(`map ${map.name} is of type ${map.type}, which cannot be read into series`);
   const { keySize, valueSize, maxEntries } = map;
-  if (!perCpu.includes(map.type)) return { fd, keySize, valueSize, copies: 1, maxEntries };
+  if (!isPerCpuMap(map.type)) return { fd, keySize, valueSize, copies: 1, maxEntries };
   // The kernel pads each copy of a per-CPU value to 8 bytes.
   return { fd, keySize, valueSize: (valueSize + 7) & ~7, copies: possibleCpus(), maxEntries };
 }

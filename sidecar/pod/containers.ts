@@ -16,8 +16,18 @@ export interface Containers {
   isGone(id: bigint): boolean;
   /** The one id that stands for all cgroups of a container that are gone; nameOf knows it. */
   departedId(id: bigint): bigint;
+  /** The cgroups of the containers that are there. */
+  cgroups(): Iterable<ContainerCgroup>;
   /** Changes whenever a name that was given out before has changed. */
   generation(): number;
+}
+
+/** A container cgroup, or a cgroup inside it. */
+export interface ContainerCgroup {
+  path: string;
+  id: bigint;
+  /** The container's name, as nameOf gives it. */
+  name: string;
 }
 
 /** Container cgroups that are remembered after they have gone: their series stay for as long as their map entry. */
@@ -112,6 +122,9 @@ export function createContainers(podPath: string, logs: string, identity: Identi
       }
       unseen.delete(id);
       return departed;
+    },
+    *cgroups() {
+      for (const [path, id] of ids) if (alive.has(id)) yield { path, id, name: names.get(id) ?? '' };
     },
     generation: () => generation,
   };

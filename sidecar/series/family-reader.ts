@@ -2,14 +2,19 @@ import type { KeyPart } from '../contract/label-spec.ts';
 import type {
   HistogramMetric,
   InfoMetric,
+  Labelled,
   Metric,
   ScalarMetric,
   StateSetMetric,
   SummaryMetric,
 } from '../contract/metric-spec.ts';
 import type { MapEntries } from '../maps/entries.ts';
+import { type Bounds, createBounds } from './bounds.ts';
+import { withLabels } from './btf-labels.ts';
 import { bucketBounds, createBucketFinder, createScale } from './buckets.ts';
+import { cpuSize, splitCpus, tellsCpu } from './cpu-label.ts';
 import type { DecoderContext } from './decoders/decoder.ts';
+import { createExemplarAdder } from './exemplars.ts';
 import type { Family, HistogramSeries, ScalarSeries, SummarySeries } from './family.ts';
 import { createLabelReader } from './key-labels.ts';
 import { checkKey, labelBytes, type MapLayout, numberField, valueOffset, wordSize } from './layout.ts';
@@ -20,8 +25,10 @@ import { readInt, readU64, readUint } from './words.ts';
 export interface FamilyReader {
   /** The family as of this read: the same object every time, updated in place. */
   read(entries: MapEntries): Family;
-  /** Series left out so far because the family was full; each counts once per read. */
-  dropped(): number;
+  /** Puts the entries of a histogram's map of exemplars onto the series that the last read has found. */
+  addExemplars?: (entries: MapEntries) => void;
+  /** Gives the room of its series back. */
+  close(): void;
 }
 
 /** Adds what one value of the map says to a series. `key` and `value` are byte offsets. */
@@ -33,34 +40,54 @@ type AddValue<Series> = (
   value: number,
 ) => void;
 
+/** How series are named and how many there may be. */
+interface Shared {
+  context: DecoderContext;
+  bounds: Bounds;
+}
+
 /**
  * Makes the reader of a metric. Throws an Error of one sentence when the spec does not fit the map: labels
  * that do not cover the key, no such member, a value of another size.
  */
-export function createFamilyReader(metric: Metric, layout: MapLayout, context: DecoderContext): FamilyReader {
+export function createFamilyReader(
+  metric: Metric,
+  layout: MapLayout,
+  context: DecoderContext,
+  bounds: Bounds = createBounds(),
+): FamilyReader {
+  const labelled = withLabels(metric, { size: layout.keySize, fields: layout.keyFields ?? (() => []) });
+  const { keySize } = layout;
+  if (!layout.perCpu || !tellsCpu(labelled, keySize))
+    return createReader(labelled, layout, { context, bounds });
+  const reader = createReader(labelled, { ...layout, keySize: keySize + cpuSize }, { context, bounds });
+  return { ...reader, read: (entries) => reader.read(splitCpus(entries)) };
+}
+
+function createReader(metric: Labelled, layout: MapLayout, shared: Shared): FamilyReader {
   checkKey(metric, layout);
   switch (metric.type) {
     case 'info':
-      return infoReader(metric, context);
+      return infoReader(metric, shared);
     case 'stateset':
-      return stateSetReader(metric, layout, context);
+      return stateSetReader(metric, layout, shared);
     case 'summary':
-      return summaryReader(metric, layout, context);
+      return summaryReader(metric, layout, shared);
     case 'histogram':
     case 'gaugehistogram':
-      return histogramReader(metric, layout, context);
+      return histogramReader(metric, layout, shared);
     default:
-      return scalarReader(metric, layout, context);
+      return scalarReader(metric, layout, shared);
   }
 }
 
 /** Types that tell a present state, of which what is gone has none. */
 const tellsPresent = new Set<Family['type']>(['gauge', 'gaugehistogram', 'info', 'stateset']);
 
-function scalarReader(metric: ScalarMetric, layout: MapLayout, context: DecoderContext): FamilyReader {
+function scalarReader(metric: Labelled<ScalarMetric>, layout: MapLayout, shared: Shared): FamilyReader {
   const { offset, size, signed = false } = numberField(metric, layout);
   const readNumber = signed ? readInt : readUint;
-  const cache = scalarCache(metric, context);
+  const cache = scalarCache(metric, shared);
   const { type, name, help } = metric;
   const family: Family = { type, name, help, created: layout.created, series: cache.all };
   return familyReader(family, cache, (series, _keys, _key, values, value) => {
@@ -68,8 +95,8 @@ function scalarReader(metric: ScalarMetric, layout: MapLayout, context: DecoderC
   });
 }
 
-function infoReader(metric: InfoMetric, context: DecoderContext): FamilyReader {
-  const cache = scalarCache(metric, context);
+function infoReader(metric: Labelled<InfoMetric>, shared: Shared): FamilyReader {
+  const cache = scalarCache(metric, shared);
   const { type, name, help } = metric;
   return familyReader({ type, name, help, series: cache.all }, cache, (series) => {
     series.value = 1;
@@ -77,9 +104,9 @@ function infoReader(metric: InfoMetric, context: DecoderContext): FamilyReader {
 }
 
 /** Where keys or CPUs share a series, a state is on when it is on in one of them. */
-function stateSetReader(metric: StateSetMetric, layout: MapLayout, context: DecoderContext): FamilyReader {
+function stateSetReader(metric: Labelled<StateSetMetric>, layout: MapLayout, shared: Shared): FamilyReader {
   const offset = valueOffset(metric, layout);
-  const cache = scalarCache(metric, context);
+  const cache = scalarCache(metric, shared);
   const { type, name, help, states } = metric;
   const family: Family = { type, name, help, states, series: cache.all };
   return familyReader(family, cache, (series, _keys, _key, values, value) => {
@@ -87,14 +114,14 @@ function stateSetReader(metric: StateSetMetric, layout: MapLayout, context: Deco
   });
 }
 
-function summaryReader(metric: SummaryMetric, layout: MapLayout, context: DecoderContext): FamilyReader {
+function summaryReader(metric: Labelled<SummaryMetric>, layout: MapLayout, shared: Shared): FamilyReader {
   const offset = valueOffset(metric, layout, 2, 'count, sum');
   const create = (labels: string) => ({ labels, count: 0, sum: 0, lastRead: 0 });
   const reset = (series: SummarySeries) => {
     series.count = 0;
     series.sum = 0;
   };
-  const cache = seriesCache<SummarySeries>(metric, context, create, reset);
+  const cache = seriesCache<SummarySeries>(metric, shared, create, reset);
   const { type, name, help } = metric;
   const family: Family = { type, name, help, created: layout.created, series: cache.all };
   const reader = familyReader(family, cache, (series, _keys, _key, values, value) => {
@@ -104,7 +131,7 @@ function summaryReader(metric: SummaryMetric, layout: MapLayout, context: Decode
   return scaleSums(reader, cache, metric.multiplier);
 }
 
-function histogramReader(metric: HistogramMetric, layout: MapLayout, context: DecoderContext): FamilyReader {
+function histogramReader(metric: Labelled<HistogramMetric>, layout: MapLayout, shared: Shared): FamilyReader {
   const bounds = bucketBounds(metric.buckets);
   const create = (labels: string) => ({
     labels,
@@ -115,8 +142,9 @@ function histogramReader(metric: HistogramMetric, layout: MapLayout, context: De
   const reset = (series: HistogramSeries) => {
     series.counts.fill(0);
     series.sum = 0;
+    series.exemplars = undefined;
   };
-  const cache = seriesCache<HistogramSeries>(metric, context, create, reset);
+  const cache = seriesCache<HistogramSeries>(metric, shared, create, reset);
   const { type, name, help } = metric;
   const family: Family = { type, name, help, created: layout.created, bounds, series: cache.all };
   const { bucketKey } = metric;
@@ -125,7 +153,12 @@ function histogramReader(metric: HistogramMetric, layout: MapLayout, context: De
     cache,
     bucketKey === undefined ? addBucketArray(metric, layout) : addKeyedBucket(metric, bucketKey, layout),
   );
-  return scaleSums(reader, cache, metric.buckets.multiplier);
+  const scaled = scaleSums(reader, cache, metric.buckets.multiplier);
+  if (metric.exemplars === undefined || layout.exemplars === undefined) return scaled;
+  const exemplars = layout.exemplars(metric.exemplars);
+  const { context, bounds: limits } = shared;
+  const add = createExemplarAdder(metric, exemplars, bounds, context, limits.losses);
+  return { ...scaled, addExemplars: (entries) => add(entries, cache.found) };
 }
 
 /**
@@ -133,7 +166,7 @@ function histogramReader(metric: HistogramMetric, layout: MapLayout, context: De
  * could go down by a rounding error from one scrape to the next, which Prometheus takes for a restart.
  */
 function scaleSums(
-  { read, dropped }: FamilyReader,
+  { read, close }: FamilyReader,
   cache: SeriesCache<{ sum: number }>,
   multiplier: number,
 ): FamilyReader {
@@ -144,13 +177,13 @@ function scaleSums(
       for (const series of cache.all) series.sum = scale(series.sum);
       return family;
     },
-    dropped,
+    close,
   };
 }
 
 /** The key ends with the bucket, the value is its count. */
 function addKeyedBucket(
-  metric: HistogramMetric,
+  metric: Labelled<HistogramMetric>,
   bucketKey: KeyPart,
   layout: MapLayout,
 ): AddValue<HistogramSeries> {
@@ -166,7 +199,7 @@ function addKeyedBucket(
 }
 
 /** The value holds an array of u64: the buckets, the sum, the events over the last bound. */
-function addBucketArray(metric: HistogramMetric, layout: MapLayout): AddValue<HistogramSeries> {
+function addBucketArray(metric: Labelled<HistogramMetric>, layout: MapLayout): AddValue<HistogramSeries> {
   const length = metric.buckets.keys.length;
   const offset = valueOffset(metric, layout, length + 2, 'buckets, sum, overflow');
   return (series, _keys, _key, values, value) => {
@@ -178,21 +211,21 @@ function addBucketArray(metric: HistogramMetric, layout: MapLayout): AddValue<Hi
   };
 }
 
-function scalarCache(metric: Metric, context: DecoderContext): SeriesCache<ScalarSeries> {
+function scalarCache(metric: Labelled, shared: Shared): SeriesCache<ScalarSeries> {
   const create = (labels: string) => ({ labels, value: 0, lastRead: 0 });
-  return seriesCache<ScalarSeries>(metric, context, create, (series) => {
+  return seriesCache<ScalarSeries>(metric, shared, create, (series) => {
     series.value = 0;
   });
 }
 
 function seriesCache<Series>(
-  metric: Metric,
-  context: DecoderContext,
+  metric: Labelled,
+  { context, bounds }: Shared,
   create: (labels: string) => Cached<Series>,
   reset: (series: Series) => void,
 ): SeriesCache<Series> {
-  const readLabels = createLabelReader(metric.labels, context);
-  return createSeriesCache(labelBytes(metric), readLabels, () => context.generation(), create, reset);
+  const readLabels = createLabelReader(metric.labels, context, bounds.losses);
+  return createSeriesCache(labelBytes(metric), readLabels, () => context.generation(), create, reset, bounds);
 }
 
 function familyReader<Series>(
@@ -216,6 +249,6 @@ function familyReader<Series>(
       cache.endRead();
       return family;
     },
-    dropped: cache.dropped,
+    close: cache.close,
   };
 }

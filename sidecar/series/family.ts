@@ -64,4 +64,16 @@ export interface HistogramSeries {
   counts: number[];
   /** Sum of the observed values in the unit of the bounds. */
   sum: number;
+  /** Sparse, by bucket. */
+  exemplars?: Exemplar[] | undefined;
+}
+
+/** An event of a bucket. */
+export interface Exemplar {
+  /** Rendered label pairs; may be empty. */
+  labels: string;
+  /** In the unit of the bounds. */
+  value: number;
+  /** Unix time in seconds. */
+  time: number;
 }

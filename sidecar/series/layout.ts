@@ -1,5 +1,7 @@
 import type { KeyPart } from '../contract/label-spec.ts';
-import type { Metric } from '../contract/metric-spec.ts';
+import type { Labelled, Metric } from '../contract/metric-spec.ts';
+import type { Field } from '../libbpf/btf.ts';
+import type { ExemplarLayout } from './exemplars.ts';
 
 /** What is known of a map once its object is loaded. */
 export interface MapLayout {
@@ -8,11 +10,17 @@ export interface MapLayout {
   /** Unix time in seconds at which the map was made, before any program wrote to it. */
   created: number;
   /** Where a member lies in the value struct, in bytes; undefined when there is none of that name. */
-  member(name: string): Field | undefined;
+  member(name: string): NumberField | undefined;
+  /** The parts of the key where the object has BTF for it, for metrics whose spec has no labels. May throw. */
+  keyFields?: () => readonly Field[];
+  /** Whether the values are kept per CPU. */
+  perCpu?: boolean;
+  /** The map that a histogram names for its exemplars. May throw. */
+  exemplars?: (map: string) => ExemplarLayout;
 }
 
 /** Where something lies in a value, in bytes. */
-export interface Field {
+export interface NumberField {
   offset: number;
   size: number;
   /** Whether it is a signed integer; not when left out. */
@@ -23,7 +31,7 @@ export interface Field {
 export const wordSize = 8;
 
 /** Throws when the labels do not cover the key. */
-export function checkKey(metric: Metric, layout: MapLayout): void {
+export function checkKey(metric: Labelled, layout: MapLayout): void {
   const covered = labelBytes(metric) + bucketBytes(metric);
   if (covered === 0) return;
   if (covered !== layout.keySize)
@@ -36,7 +44,7 @@ export function checkKey(metric: Metric, layout: MapLayout): void {
  * Where in a map's key the cgroup id is that tells the container: the first label with the decoder `cgroup`, when
  * it is at the same place for all metrics that have one. Undefined when there is none.
  */
-export function cgroupOffset(metrics: readonly Metric[]): number | undefined {
+export function cgroupOffset(metrics: readonly Labelled[]): number | undefined {
   const offsets = metrics.flatMap(({ labels }) => {
     const index = labels.findIndex(({ decoders }) => decoders.some(({ name }) => name === 'cgroup'));
     return index < 0 ? [] : bytesOf(labels.slice(0, index));
@@ -48,7 +56,7 @@ export function cgroupOffset(metrics: readonly Metric[]): number | undefined {
  * Bytes of an event that the metrics of a map look at. Throws when they differ, since the same events are counted
  * for all.
  */
-export function keyBytes(metrics: readonly Metric[]): number {
+export function keyBytes(metrics: readonly Labelled[]): number {
   const sizes = metrics.map((metric) => labelBytes(metric) + bucketBytes(metric));
   const differing = metrics.find((_, index) => sizes[index] !== sizes[0]);
   if (differing)
@@ -63,7 +71,7 @@ function bucketBytes(metric: Metric): number {
 }
 
 /** Bytes of the key up to the end of the last label. */
-export function labelBytes({ labels }: Metric): number {
+export function labelBytes({ labels }: Labelled): number {
   return bytesOf(labels);
 }
 
@@ -74,7 +82,7 @@ function bytesOf(parts: readonly KeyPart[]): number {
 const integerSizes = [1, 2, 4, wordSize];
 
 /** Where the metric's one number is in a value of the map. Throws when there is none. */
-export function numberField({ name, map, value }: Metric, layout: MapLayout): Field {
+export function numberField({ name, map, value }: Metric, layout: MapLayout): NumberField {
   const field =
     value === undefined ? { offset: 0, size: layout.valueSize } : memberOf(name, map, value, layout);
   if (integerSizes.includes(field.size)) return field;
@@ -84,7 +92,7 @@ export function numberField({ name, map, value }: Metric, layout: MapLayout): Fi
   );
 }
 
-function memberOf(metric: string, map: string, value: string, layout: MapLayout): Field {
+function memberOf(metric: string, map: string, value: string, layout: MapLayout): NumberField {
   const member = layout.member(value);
   if (member === undefined)
     throw new Error(`metric ${metric}: the value of map "${map}" has no member "${value}"`);

@@ -1,7 +1,5 @@
+import type { Bounds } from './bounds.ts';
 import type { LabelReader } from './key-labels.ts';
-
-/** A family may have this many series: more would hurt the Prometheus that stores them. */
-const maxSeries = 10_000;
 
 /** A series and the number of the read that last saw it. */
 export type Cached<Series> = Series & { lastRead: number };
@@ -11,14 +9,16 @@ export interface SeriesCache<Series> {
   beginRead(): void;
   /**
    * The series that a key belongs to; keys with the same labels share one. Undefined when a decoder drops the
-   * key, or when the family is full.
+   * key, or when there is no room for it.
    */
   find(keys: Buffer, start: number): Series | undefined;
+  /** The series of a key that this read has found. */
+  found(keys: Buffer, start: number): Series | undefined;
   /** Forgets the keys and series that this read did not see. */
   endRead(): void;
   all: Iterable<Series>;
-  /** Series left out because the family was full, added up over the reads. */
-  dropped(): number;
+  /** Gives the room of its series back. */
+  close(): void;
 }
 
 interface CachedKey<Series> {
@@ -37,21 +37,21 @@ export function createSeriesCache<Series>(
   generation: () => number,
   create: (labels: string) => Cached<Series>,
   reset: (series: Series) => void,
+  { seriesOfFamily, room, losses }: Bounds,
 ): SeriesCache<Series> {
   const byKey = new Map<string, CachedKey<Series>>();
   const byLabels = new Map<string, Cached<Series>>();
-  const overflow = new Set<string>();
+  const overflow = new Map<string, 'familyFull' | 'sidecarFull'>();
   let labelGeneration = generation();
   let read = 0;
   let keysSeen = 0;
   let seriesSeen = 0;
-  let dropped = 0;
 
   function findKey(keys: Buffer, start: number): CachedKey<Series> {
     const bytes = keys.toString('latin1', start, start + keyLength);
     let key = byKey.get(bytes);
     if (key === undefined) {
-      const labels = readLabels(keys.subarray(start, start + keyLength));
+      const labels = decode(keys.subarray(start, start + keyLength));
       key = { labels, series: undefined, lastRead: 0 };
       byKey.set(bytes, key);
     }
@@ -62,12 +62,26 @@ export function createSeriesCache<Series>(
     return key;
   }
 
+  /** Undefined also for a key that a decoder cannot read, which must not take the others with it. */
+  function decode(key: Buffer): string | undefined {
+    try {
+      return readLabels(key);
+    } catch {
+      losses.decodeErrors++;
+      return undefined;
+    }
+  }
+
   function findSeries(labels: string): Cached<Series> | undefined {
     let series = byLabels.get(labels);
-    if (series === undefined && byLabels.size < maxSeries) {
-      series = create(labels);
-      byLabels.set(labels, series);
+    if (series !== undefined) return series;
+    const familyFull = byLabels.size >= seriesOfFamily;
+    if (familyFull || !room.take()) {
+      overflow.set(labels, familyFull ? 'familyFull' : 'sidecarFull');
+      return undefined;
     }
+    series = create(labels);
+    byLabels.set(labels, series);
     return series;
   }
 
@@ -86,10 +100,7 @@ export function createSeriesCache<Series>(
       if (key.labels === undefined) return undefined;
       key.series ??= findSeries(key.labels);
       const { series } = key;
-      if (series === undefined) {
-        overflow.add(key.labels);
-        return undefined;
-      }
+      if (series === undefined) return undefined;
       if (series.lastRead !== read) {
         series.lastRead = read;
         seriesSeen++;
@@ -97,14 +108,21 @@ export function createSeriesCache<Series>(
       }
       return series;
     },
+    found: (keys, start) => byKey.get(keys.toString('latin1', start, start + keyLength))?.series,
     endRead() {
+      const before = byLabels.size;
       forgetUnseen(byKey, keysSeen, read);
       forgetUnseen(byLabels, seriesSeen, read);
-      dropped += overflow.size;
+      room.give(before - byLabels.size);
+      for (const reason of overflow.values()) losses[reason]++;
       overflow.clear();
     },
     all: { [Symbol.iterator]: () => byLabels.values() },
-    dropped: () => dropped,
+    close() {
+      room.give(byLabels.size);
+      byKey.clear();
+      byLabels.clear();
+    },
   };
 }
 

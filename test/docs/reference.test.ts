@@ -68,6 +68,7 @@ test('the metrics document has every metric, and its queries name no other', asy
     status: { settled: true, probes: [] },
     read: () => [],
     probes: () => [],
+    loadErrors: new Map(),
     podLabels: () => ({}),
     close: async () => {},
   });

@@ -5,7 +5,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { failure, watch } from '../../scripts/node/child.ts';
+import { lasting, placeOf } from '../../scripts/node/place.ts';
+import { createSandbox } from '../../scripts/node/sandbox.ts';
+import { openMetricsFormat } from '../../sidecar/exposition/openmetrics.ts';
+import { cgroupId } from '../../sidecar/pod/cgroups.ts';
+import { closeServer, createHttpServer, listen } from '../../sidecar/server.ts';
+import { startAuthored } from '../support/author.ts';
 import { eventually } from '../support/eventually.ts';
+import { writeSizes, writeSizesSpec } from '../support/exemplars.ts';
 import { prometheusMissing } from '../support/exposition.ts';
 import { request } from '../support/http.ts';
 import { type ObservedPod, output, startObservedPod } from '../support/pod.ts';
@@ -19,8 +26,13 @@ interface Result {
   value: [time: number, value: string];
 }
 
+interface Exemplars {
+  seriesLabels: Record<string, string>;
+  exemplars: { labels: Record<string, string>; value: string; timestamp: number }[];
+}
+
 /** A Prometheus on loopback that scrapes one target every second, as the ServiceMonitor of the chart has it do. */
-async function startPrometheus(target: string) {
+async function startPrometheus(target: string, ...flags: string[]) {
   const directory = mkdtempSync(join(tmpdir(), 'bpf-sidecar-test-'));
   const address = `127.0.0.1:${await freePort()}`;
   const config = {
@@ -39,16 +51,24 @@ async function startPrometheus(target: string) {
       ...argv,
       `--web.listen-address=${address}`,
       `--storage.tsdb.path=${join(directory, 'data')}`,
+      ...flags,
     ]),
   );
+  async function get(path: string) {
+    assert.equal(child.outcome(), undefined, failure('prometheus', child));
+    const { text } = await request(`http://${address}/api/v1/${path}`);
+    const answer = JSON.parse(text);
+    assert.equal(answer.status, 'success', text);
+    return answer.data;
+  }
   return {
     async query(promql: string): Promise<Result[]> {
-      assert.equal(child.outcome(), undefined, failure('prometheus', child));
-      const url = `http://${address}/api/v1/query?query=${encodeURIComponent(promql)}`;
-      const { text } = await request(url);
-      const answer = JSON.parse(text);
-      assert.equal(answer.status, 'success', text);
-      return answer.data.result;
+      return (await get(`query?query=${encodeURIComponent(promql)}`)).result;
+    },
+    /** Those of the last minute. */
+    async exemplars(promql: string): Promise<Exemplars[]> {
+      const now = Date.now() / 1000;
+      return get(`query_exemplars?query=${encodeURIComponent(promql)}&start=${now - 60}&end=${now + 60}`);
     },
     async stop() {
       await child.terminate(10);
@@ -100,5 +120,51 @@ describe('Prometheus', { skip: prometheusMissing }, () => {
     const [quantile] = await prometheus.query(`histogram_quantile(0.99, ${buckets})`);
     const seconds = Number(quantile?.value[1]);
     assert.ok(seconds > 0 && seconds < 16.8, `${seconds} s`);
+  });
+});
+
+describe('Prometheus with exemplar storage', { skip: prometheusMissing }, () => {
+  test('returns the last event of a bucket, with who it was', async (t) => {
+    const sandbox = await createSandbox();
+    t.after(() => sandbox.destroy());
+    const web = sandbox.addContainer('web');
+    const place = placeOf(sandbox, sandbox.addContainer('bpf-sidecar'));
+    const probe = await startAuthored(writeSizes, place, writeSizesSpec, {
+      containerName: (id) => (id === cgroupId(web.cgroup) ? 'web' : ''),
+      ...lasting,
+      wantsContainer: () => true,
+      generation: () => 0,
+    });
+    t.after(() => probe.close());
+    const { contentType, render } = openMetricsFormat;
+    const metrics = () => ({ status: 200, contentType, body: render(probe.read(), 'pod="cart-7d"') });
+    const server = createHttpServer({ '/metrics': metrics }, assert.ifError);
+    t.after(() => closeServer(server));
+    const target = `127.0.0.1:${await listen(server, 0)}`;
+    const prometheus = await startPrometheus(target, '--enable-feature=exemplar-storage');
+    t.after(() => prometheus.stop());
+
+    const began = Date.now() / 1000;
+    await output(web, 'dd', 'if=/dev/zero', 'of=/dev/null', 'bs=3', 'count=1', 'status=none');
+    await eventually(async () => {
+      const [found, ...others] = await prometheus.exemplars('bpf_write_half_bytes_bucket');
+      assert.deepEqual(others, []);
+      const { container, pod, le, __name__ } = found?.seriesLabels ?? {};
+      assert.deepEqual(
+        [__name__, pod, container, le],
+        ['bpf_write_half_bytes_bucket', 'cart-7d', 'web', '2.0'],
+      );
+      assert.equal(found?.exemplars.length, 1);
+      const { labels, value, timestamp } = found.exemplars[0]!;
+      assert.deepEqual([labels.comm, value], ['dd', '1.5']);
+      assert.match(labels.pid ?? '', /^\d+$/);
+      assert.ok(timestamp > began - 1 && timestamp < Date.now() / 1000 + 1, `${timestamp}`);
+    });
+    // Scraped several times more, the one event stays one exemplar.
+    const scraped = async () => Number((await prometheus.query('count_over_time(up[1m])'))[0]?.value[1]);
+    const before = await scraped();
+    await eventually(async () => assert.ok((await scraped()) >= before + 2));
+    const [found] = await prometheus.exemplars('bpf_write_half_bytes_bucket');
+    assert.equal(found?.exemplars.length, 1);
   });
 });

@@ -1,4 +1,5 @@
 import type { DecoderSpec } from '../../contract/label-spec.ts';
+import type { ContainerCgroup } from '../../pod/containers.ts';
 
 /**
  * Turns a part of a map's key into text. The first decoder of a label gets the key's bytes in host order
@@ -19,6 +20,8 @@ export interface DecoderContext {
   containerName(cgroupId: bigint): string;
   /** Whether the series of a container are wanted (annotation `bpf.sh/containers`). */
   wantsContainer(name: string): boolean;
+  /** The cgroups of the pod's containers, for the programs that look them up; left out where there are none. */
+  containerCgroups?: () => Iterable<ContainerCgroup>;
   /** A number that changes whenever one of the answers above may have changed. */
   generation(): number;
 }

@@ -6,7 +6,9 @@ import { createErrno } from './errno.ts';
 import { createHex } from './hex.ts';
 import { createIfname } from './ifname.ts';
 import { createInetIp } from './inet-ip.ts';
+import { createInt } from './int.ts';
 import { readKernelSymbols } from './kernel-symbols.ts';
+import { createKstack } from './kstack.ts';
 import { createKsym } from './ksym.ts';
 import { createMajorMinor } from './majorminor.ts';
 import { once } from './once.ts';
@@ -32,6 +34,8 @@ const creators: { [Name in DecoderName]: CreateDecoder<Extract<DecoderSpec, { na
   hex: createHex,
   ifname: createIfname,
   inet_ip: createInetIp,
+  int: createInt,
+  kstack: () => createKstack(kernelSymbols),
   ksym: () => createKsym(kernelSymbols),
   majorminor: createMajorMinor,
   pci_class: () => createPciClass(pciIds),

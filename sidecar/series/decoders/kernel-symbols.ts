@@ -1,7 +1,12 @@
-import { readLines } from './read-lines.ts';
+import { readLines } from '../../read-lines.ts';
 
-/** Finds the name of the kernel function that begins at an address. */
-export type KernelSymbols = (address: bigint) => string | undefined;
+/** The names of the kernel's functions. */
+export interface KernelSymbols {
+  /** The function that begins at an address. */
+  at(address: bigint): string | undefined;
+  /** The function that an address is in: the one that begins last before it. */
+  around(address: bigint): string | undefined;
+}
 
 /** Several times what a kernel has with all its modules. */
 const limits = { fileBytes: 2 ** 26, functions: 2 ** 19, nameBytes: 2 ** 24 };
@@ -46,11 +51,22 @@ function createLookup(addresses: BigUint64Array, names: Buffer, ends: Uint32Arra
   // Stable: of several names for one address the first stays first, as the kernel itself chooses.
   const order = ends.map((_, index) => index).sort((a, b) => compare(addresses[a]!, addresses[b]!));
   const sorted = addresses.map((_, index) => addresses[order[index]!]!);
-  return (address) => {
-    const index = lowerBound(sorted, address);
-    if (sorted[index] !== address) return undefined;
-    const name = order[index]!;
-    return names.toString('utf8', ends[name - 1] ?? 0, ends[name]);
+  const nameOf = (index: number) => {
+    const name = order[index];
+    return name === undefined ? undefined : names.toString('utf8', ends[name - 1] ?? 0, ends[name]);
+  };
+  return {
+    at(address) {
+      const index = lowerBound(sorted, address);
+      return sorted[index] === address ? nameOf(index) : undefined;
+    },
+    around(address) {
+      const index = lowerBound(sorted, address);
+      if (sorted[index] === address) return nameOf(index);
+      const begin = sorted[index - 1];
+      // The first of the names of an address, as `at` gives.
+      return begin === undefined ? undefined : nameOf(lowerBound(sorted, begin));
+    },
   };
 }
 

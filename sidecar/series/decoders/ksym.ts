@@ -5,6 +5,6 @@ import type { KernelSymbols } from './kernel-symbols.ts';
 export function createKsym(symbols: () => KernelSymbols): Decoder {
   return (input) => {
     const address = asBytes(input).readBigUInt64LE();
-    return symbols()(address) ?? `unknown_addr:0x${address.toString(16)}`;
+    return symbols().at(address) ?? `unknown_addr:0x${address.toString(16)}`;
   };
 }

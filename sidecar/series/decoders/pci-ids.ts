@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { readLines } from './read-lines.ts';
+import { readLines } from '../../read-lines.ts';
 
 /** Names of the PCI ID database (https://pci-ids.ucw.cz), by number. */
 export interface PciIds {

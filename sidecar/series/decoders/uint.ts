@@ -1,18 +1,13 @@
+import type { DecoderSpec } from '../../contract/label-spec.ts';
 import { asBytes, type Decoder } from './decoder.ts';
 
-/** An unsigned integer of 1, 2, 4 or 8 bytes into decimal digits. */
-export function createUint(): Decoder {
+type UintSpec = Extract<DecoderSpec, { name: 'uint' }>;
+
+/** An unsigned integer of 1, 2, 4 or 8 bytes into decimal digits, at least `digits` of them. */
+export function createUint({ digits = 1 }: UintSpec): Decoder {
   return (input) => {
     const bytes = asBytes(input);
-    switch (bytes.length) {
-      case 1:
-        return String(bytes.readUInt8());
-      case 2:
-        return String(bytes.readUInt16LE());
-      case 4:
-        return String(bytes.readUInt32LE());
-      default:
-        return String(bytes.readBigUInt64LE());
-    }
+    const number = bytes.length === 8 ? bytes.readBigUInt64LE() : bytes.readUIntLE(0, bytes.length);
+    return String(number).padStart(digits, '0');
   };
 }

@@ -1,4 +1,11 @@
-import type { Family } from '../../../sidecar/series/family.ts';
+import type { Exemplar, Family } from '../../../sidecar/series/family.ts';
+
+/** Of these buckets only. */
+function exemplars(...given: [bucket: number, labels: string, value: number][]): Exemplar[] {
+  const sparse: Exemplar[] = [];
+  for (const [bucket, labels, value] of given) sparse[bucket] = { labels, value, time: 1_700_000_001.25 };
+  return sparse;
+}
 
 /** One family of each kind, with a series of more than one label, none, and values that are hard to write. */
 export const families: Family[] = [
@@ -39,7 +46,12 @@ export const families: Family[] = [
     created: 1_700_000_000.5,
     bounds: [0.000001, 0.5, 1],
     series: [
-      { labels: 'container="web"', counts: [1, 0, 2, 4], sum: 12.25 },
+      {
+        labels: 'container="web"',
+        counts: [1, 0, 2, 4],
+        sum: 12.25,
+        exemplars: exemplars([0, '', 1e-7], [2, 'pid="1",comm="say \\"hi\\""', 0.75], [3, 'pid="2"', 4]),
+      },
       { labels: 'container="idle"', counts: [0, 0, 0, 0], sum: 0 },
     ],
   },

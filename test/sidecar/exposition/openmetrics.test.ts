@@ -28,10 +28,10 @@ bpf_foreign{namespace="default",pod="web-1"} 1.5
 # TYPE bpf_rtt_seconds histogram
 # UNIT bpf_rtt_seconds seconds
 # HELP bpf_rtt_seconds Round trips.
-bpf_rtt_seconds_bucket{namespace="default",pod="web-1",container="web",le="0.000001"} 1
+bpf_rtt_seconds_bucket{namespace="default",pod="web-1",container="web",le="0.000001"} 1 # {} 1e-7 1700000001.250
 bpf_rtt_seconds_bucket{namespace="default",pod="web-1",container="web",le="0.5"} 1
-bpf_rtt_seconds_bucket{namespace="default",pod="web-1",container="web",le="1.0"} 3
-bpf_rtt_seconds_bucket{namespace="default",pod="web-1",container="web",le="+Inf"} 7
+bpf_rtt_seconds_bucket{namespace="default",pod="web-1",container="web",le="1.0"} 3 # {pid="1",comm="say \"hi\""} 0.75 1700000001.250
+bpf_rtt_seconds_bucket{namespace="default",pod="web-1",container="web",le="+Inf"} 7 # {pid="2"} 4 1700000001.250
 bpf_rtt_seconds_sum{namespace="default",pod="web-1",container="web"} 12.25
 bpf_rtt_seconds_count{namespace="default",pod="web-1",container="web"} 7
 bpf_rtt_seconds_created{namespace="default",pod="web-1",container="web"} 1700000000.5

@@ -19,10 +19,17 @@ from ${module} import text_fd_to_metric_families
 text = open(sys.stdin.fileno(), encoding='utf-8', newline='\\n')
 for family in text_fd_to_metric_families(text):
     for sample in family.samples:
-        print(json.dumps([family.type, sample.name, sample.labels, str(float(sample.value))]))
+        exemplar = sample.exemplar and [sample.exemplar.labels, sample.exemplar.value, float(sample.exemplar.timestamp)]
+        print(json.dumps([family.type, sample.name, sample.labels, str(float(sample.value)), exemplar]))
 `;
 
-type Sample = [type: string, name: string, labels: Record<string, string>, value: string];
+type Sample = [
+  type: string,
+  name: string,
+  labels: Record<string, string>,
+  value: string,
+  exemplar: [labels: Record<string, string>, value: number, time: number] | null,
+];
 
 function parseWith(module: string, exposition: Buffer): Sample[] {
   const { status, stdout, stderr } = spawnSync(python, ['-c', printSamples(module)], {
@@ -122,6 +129,14 @@ test('the OpenMetrics parser of the Python client reads every type', { skip: pyt
   assert.equal(value('bpf_link_state', { device: 'eth0', bpf_link_state: 'up' }), '1.0');
   assert.equal(value('bpf_link_state', { device: 'eth0', bpf_link_state: 'no "carrier"' }), '0.0');
   assert.equal(value('bpf_program_info', { program: 'count' }), '1.0');
+  assert.deepEqual(
+    samples.flatMap(([, , { le }, , exemplar]) => (exemplar === null ? [] : [[le, ...exemplar]])),
+    [
+      ['0.000001', {}, 1e-7, 1_700_000_001.25],
+      ['1.0', { pid: '1', comm: 'say "hi"' }, 0.75, 1_700_000_001.25],
+      ['+Inf', { pid: '2' }, 4, 1_700_000_001.25],
+    ],
+  );
   assert.deepEqual(
     [...new Set(samples.map(([type]) => type))],
     ['counter', 'unknown', 'gauge', 'histogram', 'gaugehistogram', 'summary', 'stateset', 'info'],

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parseMetricSpec } from '../../../sidecar/contract/metric-spec-yaml.ts';
+import { createBounds, createSeriesRoom } from '../../../sidecar/series/bounds.ts';
 import type { DecoderContext } from '../../../sidecar/series/decoders/decoder.ts';
 import type { Family, Series } from '../../../sidecar/series/family.ts';
 import { createFamilyReader } from '../../../sidecar/series/family-reader.ts';
@@ -58,12 +59,14 @@ function reader(
   spec: string,
   layout: Partial<MapLayout> & { keySize: number; valueSize: number },
   decoders: Partial<DecoderContext> = {},
+  bounds = createBounds(),
 ) {
   const [metric] = parseMetricSpec(spec, 'test').metrics;
   return createFamilyReader(
     metric!,
     { member: () => undefined, created, ...layout },
     { ...context, ...decoders },
+    bounds,
   );
 }
 
@@ -199,7 +202,9 @@ test('entries of containers that are not wanted are dropped', () => {
 });
 
 test('a family holds 10,000 series; what is over is counted, and has room again when others leave', () => {
-  const { read: readFamily, dropped } = reader(counterSpec, { keySize: 16, valueSize: 8 });
+  const bounds = createBounds();
+  const { read: readFamily } = reader(counterSpec, { keySize: 16, valueSize: 8 }, {}, bounds);
+  const dropped = () => bounds.losses.familyFull;
   const entry = (_: unknown, operation: number): [Buffer, Buffer] => [key(1, operation), u64(1)];
   const many = Array.from({ length: 10_003 }, entry);
   assert.equal([...readFamily(mapEntries(many, 16, 8)).series].length, 10_000);
@@ -212,6 +217,74 @@ test('a family holds 10,000 series; what is over is counted, and has room again 
     [9_998, 9_999, 10_000, 10_001, 10_002].map((operation) => `container="web",operation="${operation}"`),
   );
   assert.equal(dropped(), 6);
+});
+
+test('the probes of a sidecar share the room for series', () => {
+  const room = createSeriesRoom(3);
+  const [first, second] = [createBounds(room), createBounds(room)];
+  const layout = { keySize: 16, valueSize: 8 };
+  const one = reader(counterSpec, layout, {}, first);
+  const other = reader(counterSpec, layout, {}, second);
+  const entries = (count: number) =>
+    mapEntries(
+      Array.from({ length: count }, (_, operation): [Buffer, Buffer] => [key(1, operation), u64(1)]),
+      16,
+      8,
+    );
+  const size = (family: Family) => [...family.series].length;
+  assert.equal(size(one.read(entries(2))), 2);
+  assert.equal(size(other.read(entries(2))), 1);
+  assert.deepEqual([first.losses.sidecarFull, second.losses.sidecarFull], [0, 1]);
+  one.read(entries(1));
+  assert.equal(size(other.read(entries(2))), 2, 'what leaves a map makes room');
+  one.close();
+  assert.equal(size(other.read(entries(3))), 3, 'a probe that goes makes room');
+  assert.equal(second.losses.sidecarFull, 1);
+});
+
+test('a key that a decoder cannot read costs that entry alone, and is counted once', () => {
+  const bounds = createBounds();
+  const { read: readFamily } = reader(
+    counterSpec,
+    { keySize: 16, valueSize: 8 },
+    {
+      containerName(id) {
+        if (id === 2n) throw new Error('no such cgroup');
+        return 'web';
+      },
+    },
+    bounds,
+  );
+  const entries = mapEntries(
+    [
+      [key(1, 0), u64(1)],
+      [key(2, 0), u64(2)],
+    ],
+    16,
+    8,
+  );
+  readFamily(entries);
+  assert.deepEqual(read(readFamily(entries)), { 'container="web",operation="0"': 1 });
+  assert.equal(bounds.losses.decodeErrors, 1);
+});
+
+test('free text has 200 values; all later ones are one series, and stay in it', () => {
+  const bounds = createBounds();
+  const spec = `metrics: { counters: [{ name: calls_total, labels: [
+    { name: command, size: 8, decoders: [{ name: string }] }, { name: n, size: 8, decoders: [{ name: uint }] }] }] }`;
+  const { read: readFamily } = reader(spec, { keySize: 16, valueSize: 8 }, {}, bounds);
+  const entry = (text: string, n = 0): [Buffer, Buffer] => [
+    Buffer.concat([Buffer.concat([Buffer.from(text)], 8), u64(n)]),
+    u64(1),
+  ];
+  const many = Array.from({ length: 203 }, (_, index) => entry(`c${index}`));
+  const series = read(readFamily(mapEntries([...many, entry('c0', 1)], 16, 8)));
+  assert.equal(Object.keys(series).length, 202);
+  assert.equal(series['command="~other",n="0"'], 3);
+  assert.equal(series['command="c0",n="1"'], 1);
+  assert.equal(bounds.losses.foldedValues, 3);
+  const later = read(readFamily(mapEntries(many.slice(201), 16, 8)));
+  assert.deepEqual(later, { 'command="~other",n="0"': 2 });
 });
 
 test('without labels all entries add up to one series', () => {

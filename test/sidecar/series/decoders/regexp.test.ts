@@ -15,3 +15,8 @@ test('regexp keeps text that matches any expression and drops the rest', () => {
 test('decoders after one that drops are not asked', () => {
   assert.equal(decode(hex('bash'), 'string', regexp, 'uint'), undefined);
 });
+
+test('an expression that would keep other engines busy for years takes no time', () => {
+  const evil: DecoderSpec = { name: 'regexp', regexps: ['^(a+)+$'] };
+  assert.equal(decode(hex(`${'a'.repeat(120)}!`), 'string', evil), undefined);
+});

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { readLines } from '../../../../sidecar/series/decoders/read-lines.ts';
-import { withFile } from './temporary-file.ts';
+import { readLines } from '../../sidecar/read-lines.ts';
+import { withFile } from './series/decoders/temporary-file.ts';
 
 const lines = (text: string, maxBytes = 2 ** 20) => withFile(text, (path) => [...readLines(path, maxBytes)]);
 

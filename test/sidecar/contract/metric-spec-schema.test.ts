@@ -1,0 +1,80 @@
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { Ajv } from 'ajv';
+import { mutateValue } from '../../../scripts/fuzz/mutate-value.ts';
+import { createRandom } from '../../../scripts/fuzz/random.ts';
+import { readMetricSpec } from '../../../sidecar/contract/metric-spec.ts';
+import { metricSpecSchema } from '../../../sidecar/contract/metric-spec-schema.ts';
+import { parseYaml } from '../../../sidecar/contract/metric-spec-yaml.ts';
+import { everything } from './everything.ts';
+import { refused } from './refused-specs.ts';
+
+const root = join(import.meta.dirname, '../../..');
+const published = JSON.parse(readFileSync(join(root, 'docs/metric-spec.schema.json'), 'utf8'));
+const validate = new Ajv({ strictTypes: false, strictTuples: false }).compile(published);
+
+/** What only the checks know of, because it is between several fields or in another language. */
+const beyondSchemas =
+  /clash on|are kept for our own|is for histograms|must be called "bucket"|so the label "bucket" must go|must have the decoder uint and no other|must be larger than|bucket_max: must be a whole number|decoder before it must be uint|in the syntax of RE2|\.name: "\w+" is there twice|tells the state|at most 24h/;
+
+/** One sentence of the checks where they refuse. */
+function refusal(spec: unknown): string | undefined {
+  try {
+    readMetricSpec(spec, 'my.yaml');
+    return undefined;
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
+
+function assertAgreement(spec: unknown): void {
+  const message = refusal(spec);
+  const valid = validate(spec);
+  const said = `${JSON.stringify(spec)}\nchecks: ${message}\nschema: ${JSON.stringify(validate.errors?.slice(-3))}`;
+  if (message === undefined) assert.ok(valid, said);
+  else if (!beyondSchemas.test(message)) assert.ok(!valid, said);
+}
+
+test('the published schema is the one of the checks', () => {
+  assert.deepEqual(
+    published,
+    JSON.parse(JSON.stringify(metricSpecSchema())),
+    'run node scripts/generate-schema.ts',
+  );
+});
+
+test('the schema accepts the built-in specs and one with everything', () => {
+  const files = readdirSync(join(root, 'bpf')).filter((file) => file.endsWith('.yaml'));
+  const specs = files.map((file) => parseYaml(readFileSync(join(root, 'bpf', file), 'utf8'), file));
+  for (const spec of [...specs, parseYaml(everything, 'everything.yaml')]) {
+    assert.equal(refusal(spec), undefined);
+    assert.ok(validate(spec), JSON.stringify(validate.errors));
+  }
+});
+
+test('the schema refuses what the checks refuse, but for what no schema can say', () => {
+  for (const [, yaml] of refused) {
+    let spec: unknown;
+    try {
+      spec = parseYaml(yaml, 'my.yaml');
+    } catch {
+      continue;
+    }
+    assertAgreement(spec);
+  }
+});
+
+test('the schema and the checks agree on 5,000 specs broken at random', () => {
+  const seeds = ['bpf/tcp.yaml', 'bpf/syscalls.yaml'].map((file) => readFileSync(join(root, file), 'utf8'));
+  const specs = [...seeds, everything, everything, everything].map((yaml) => parseYaml(yaml, 'seed.yaml'));
+  const random = createRandom(3);
+  const outcomes = { refused: 0, accepted: 0 };
+  for (let index = 0; index < 5_000; index++) {
+    const spec = mutateValue(random.pick(specs), random);
+    assertAgreement(spec);
+    outcomes[refusal(spec) === undefined ? 'accepted' : 'refused']++;
+  }
+  assert.ok(outcomes.refused > 1_000 && outcomes.accepted > 100, JSON.stringify(outcomes));
+});
