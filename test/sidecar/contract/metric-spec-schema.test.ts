@@ -41,7 +41,7 @@ test('the published schema is the one of the checks', () => {
   assert.deepEqual(
     published,
     JSON.parse(JSON.stringify(metricSpecSchema())),
-    'run node scripts/generate-schema.ts',
+    'run npm run build:schema',
   );
 });
 
