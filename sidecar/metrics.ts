@@ -118,7 +118,7 @@ export function createOwnMetrics(sidecar: Sidecar): OwnMetrics {
   });
   new Counter({
     name: 'bpf_sidecar_load_errors_total',
-    help: "Times that a probe's object could not be loaded or its metric spec did not fit.",
+    help: "Times that a probe's object or a program of it could not be loaded, or its metric spec did not fit.",
     labelNames: ['probe'],
     registers,
     collect() {

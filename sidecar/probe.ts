@@ -1,4 +1,6 @@
-import { closeObject, loadObject, openObject, setConstants } from './libbpf/object.ts';
+import { attempt } from './attempt.ts';
+import { type BpfObject, closeObject, isWanted, type Program, setConstants } from './libbpf/object.ts';
+import { createClearing } from './maps/clear.ts';
 import type { PodCgroup } from './pod/cgroups.ts';
 import { metricsOfMaps } from './probe-metrics.ts';
 import { createProbeReader, type ProbeContext, type ProbeReader } from './probe-reader.ts';
@@ -7,6 +9,7 @@ import { attachProgram } from './programs/attach.ts';
 import { createCgroupIdMap } from './programs/cgroup-id-map.ts';
 import { type Hooks, ownHooks } from './programs/hooks/hooks.ts';
 import { setKernelAddresses } from './programs/kernel-addresses.ts';
+import { loadPrograms } from './programs/load.ts';
 import { createShares, type Shares } from './series/shares.ts';
 import type { ProbeSource } from './source.ts';
 
@@ -14,6 +17,10 @@ import type { ProbeSource } from './source.ts';
 export interface Probe extends ProbeReader {
   readonly name: string;
   readonly programs: readonly ProgramState[];
+  /** How many of them are not in the kernel. */
+  readonly programsRefused: number;
+  /** Brings its programs in line with the containers that there are now; undefined when none depends on them. */
+  follow?: () => void;
   /** Detaches the programs and frees their maps. */
   close(): void;
 }
@@ -39,46 +46,80 @@ export function startProbe(
   hooks: Hooks = ownHooks,
   shares: Shares = createShares(),
 ): Probe {
-  const object = openObject(source.name, source.elf);
-  const attachments: Attachment[] = [];
+  const configure = (object: BpfObject) => {
+    setConstants(object, { container_level: pod.level + 1 });
+    setKernelAddresses(object, source.spec?.kernelAddresses ?? []);
+  };
+  const { object, refused } = loadPrograms(source.name, source.elf, configure);
+  const programs: AttachedProgram[] = [];
   let reader: ProbeReader | undefined;
   const close = () => {
-    for (const attachment of attachments) attachment.detach();
+    for (const { attachment } of programs) attachment?.detach();
     reader?.close();
     shares.names.release(source.name);
     closeObject(object);
   };
   try {
-    setConstants(object, { container_level: pod.level + 1 });
-    setKernelAddresses(object, source.spec?.kernelAddresses ?? []);
     const metrics = source.spec?.metrics ?? metricsOfMaps(source.name, object);
     shares.names.claim(source.name, metrics);
-    loadObject(object);
     reader = createProbeReader(metrics, object, context, shares.room);
     const update = source.spec?.cgroupIdMap && createCgroupIdMap(object, source.spec.cgroupIdMap);
     const updateCgroups = () => update?.(context.containerCgroups?.() ?? []);
     updateCgroups();
-    const programs = object.programs.map(({ name, section }, index): ProgramState => {
-      try {
-        attachments.push(attachProgram(object.programs[index]!, pod, hooks));
-        return { name, section };
-      } catch (error) {
-        return { name, section, problem: (error as Error).message };
-      }
-    });
+    for (const program of object.programs) {
+      const refusal = refused.get(program.name);
+      if (refusal === undefined && !isWanted(program)) continue;
+      programs.push(
+        refusal === undefined ? attach(program, pod, hooks) : { state: stateOf(program, refusal) },
+      );
+    }
+    const follow = () => {
+      for (const program of programs) maintain(program, program.attachment?.follow);
+    };
+    follow();
+    const clearings = programs.every(({ attachment }) => attachment?.refresh)
+      ? object.maps.filter(({ name }) => !name.includes('.')).flatMap((map) => createClearing(map) ?? [])
+      : [];
     const { read } = reader;
     return {
       ...reader,
       read() {
         updateCgroups();
+        for (const clear of clearings) clear();
+        for (const program of programs) maintain(program, program.attachment?.refresh);
         return read();
       },
+      ...(programs.some(({ attachment }) => attachment?.follow) && { follow }),
       name: source.name,
-      programs,
+      programs: programs.map(({ state }) => state),
+      programsRefused: refused.size,
       close,
     };
   } catch (error) {
     close();
     throw error;
   }
+}
+
+interface AttachedProgram {
+  state: ProgramState;
+  attachment?: Attachment;
+}
+
+function attach(program: Program, pod: PodCgroup, hooks: Hooks): AttachedProgram {
+  const attachment = attempt(() => attachProgram(program, pod, hooks));
+  if (attachment instanceof Error) return { state: stateOf(program, attachment.message) };
+  return { state: stateOf(program), attachment };
+}
+
+function stateOf({ name, section }: Program, problem?: string): ProgramState {
+  return { name, section, ...(problem !== undefined && { problem }) };
+}
+
+/** Does what is to be done for an attached program now and then: its problem is what the last time told. */
+function maintain({ state }: AttachedProgram, action: (() => void) | undefined): void {
+  if (action === undefined) return;
+  const outcome = attempt(action);
+  if (outcome instanceof Error) state.problem = outcome.message;
+  else delete state.problem;
 }

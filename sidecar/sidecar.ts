@@ -56,7 +56,7 @@ export interface Sidecar {
   read(onError: (probe: string, error: Error) => void): Family[];
   /** The probes at work, for what they tell of themselves. */
   probes(): Iterable<Probe>;
-  /** How often each probe that could not be started was tried. */
+  /** How often each probe, or a program of it, could not be loaded. */
   loadErrors: ReadonlyMap<string, number>;
   /** Labels of the pod that its annotations ask for, by label name. */
   podLabels(): Record<string, string>;
@@ -73,6 +73,12 @@ export type Update = () => Promise<'accepted' | 'rejected' | undefined>;
 
 /** Milliseconds from the end of a container to the reading that frees its entries, for many may end at once. */
 const foldPause = 250;
+
+/**
+ * Milliseconds from the cgroup of a new container to looking for its files: what first runs in it is the runtime, which
+ * only then becomes the application.
+ */
+const followPauses = [100, 1_000, 5_000];
 
 /** Attaches nothing yet: the first update does. */
 export function createSidecar(identity: Identity, log: Log): { sidecar: Sidecar; update: Update } {
@@ -149,17 +155,22 @@ export function createSidecar(identity: Identity, log: Log): { sidecar: Sidecar;
       );
       if (outcome === undefined) return;
       if (outcome instanceof Error) {
-        loadErrors.set(name, (loadErrors.get(name) ?? 0) + 1);
+        countLoadErrors(name, 1);
         status.probes.push({ name, problem: outcome.message, programs: [] });
       } else {
+        countLoadErrors(name, outcome.programsRefused);
         probes.set(name, outcome);
         status.probes.push(outcome);
       }
     }
   }
 
+  function countLoadErrors(name: string, errors: number): void {
+    if (errors > 0) loadErrors.set(name, (loadErrors.get(name) ?? 0) + errors);
+  }
+
   function observePod(): Pod {
-    const cgroup = findPod(identity);
+    const cgroup = { ...findPod(identity), onHostNetwork: identity.hostNetwork };
     log('info', 'found the pod cgroup', { path: cgroup.path, depth: cgroup.level });
     const containers = createContainers(cgroup.path, mountPaths.containerLogs, identity);
     containers.refresh();
@@ -181,7 +192,10 @@ export function createSidecar(identity: Identity, log: Log): { sidecar: Sidecar;
   /** Learns of a container as it comes, and frees the map entries of those that go, also when nobody scrapes. */
   function watchContainers({ path }: PodCgroup, containers: Containers): () => void {
     let folding: NodeJS.Timeout | undefined;
+    let following: NodeJS.Timeout[] = [];
     const stop = watchDirectory(path, 0, () => {
+      for (const timer of following) clearTimeout(timer);
+      following = followPauses.map((pause) => setTimeout(follow, pause));
       if (!containers.refresh()) return;
       folding ??= setTimeout(() => {
         folding = undefined;
@@ -191,7 +205,18 @@ export function createSidecar(identity: Identity, log: Log): { sidecar: Sidecar;
     return () => {
       stop();
       clearTimeout(folding);
+      for (const timer of following) clearTimeout(timer);
     };
+  }
+
+  /** Never rejects. */
+  async function follow(): Promise<void> {
+    if (![...probes.values()].some((probe) => probe.follow)) return;
+    await pod?.hooks
+      .exclusively(() => {
+        for (const probe of probes.values()) probe.follow?.();
+      })
+      .catch((error: Error) => log('error', 'new containers cannot be followed', { error: error.message }));
   }
 
   const sidecar: Sidecar = {

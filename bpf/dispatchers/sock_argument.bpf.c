@@ -5,6 +5,11 @@
  */
 #include "dispatch.bpf.h"
 
+/* How an argument of the hook is read. */
+#ifndef ARGUMENT
+#define ARGUMENT(ctx, index) ctx[index]
+#endif
+
 /* Which argument is a socket and which a packet; -1 is none. */
 const volatile int sock = 0;
 const volatile int skb = -1;
@@ -33,10 +38,10 @@ static __always_inline struct pod *pod_of_skb(struct sk_buff *packet) {
 /* The offset into the context must be a constant to the verifier, so each has a branch of its own. */
 #define TRY_SOCK(index)                                                                                      \
     if (sock == index)                                                                                       \
-        pod = pod_of_sock((struct sock *)ctx[index]);
+        pod = pod_of_sock((struct sock *)ARGUMENT(ctx, index));
 #define TRY_SKB(index)                                                                                       \
     if (skb == index)                                                                                        \
-        pod = pod_of_skb((struct sk_buff *)ctx[index]);
+        pod = pod_of_skb((struct sk_buff *)ARGUMENT(ctx, index));
 
 SEC("raw_tp")
 int dispatch_sock_argument(__u64 *ctx) {

@@ -15,6 +15,8 @@ export const mountPaths = {
   containerLogs: '/host/var/log/containers',
   /** The host's /sys/fs/bpf, through which the sidecars of a node share their dispatchers. */
   bpffs: '/host/sys/fs/bpf',
+  /** The host's /proc, through which executables and libraries in the pod's other containers are found. */
+  proc: '/host/proc',
 } as const;
 
 /** Environment variables of the sidecar; the first four come from the downward API. */
@@ -24,6 +26,8 @@ export const environment = {
   uid: 'POD_UID',
   node: 'NODE_NAME',
   port: 'BPF_SIDECAR_PORT',
+  /** `true` when the pod is on its node's network. */
+  hostNetwork: 'HOST_NETWORK',
 } as const;
 
 /** HTTP paths of the sidecar's port. */

@@ -69,6 +69,16 @@ export function addressOf(buffer: Buffer): Pointer {
   return base + buffer.byteOffset;
 }
 
+/**
+ * Keeps buffers alive whose addresses are in other ones, until it is called again: to be called before the call
+ * into C that follows the addresses.
+ */
+export function keepAlive(...buffers: Buffer[]): void {
+  kept.splice(0, kept.length, ...buffers);
+}
+
+const kept: Buffer[] = [];
+
 /** ref-napi forgets a block of memory only when it was asked for its address once. */
 const bases = new WeakMap<ArrayBufferLike, Pointer>();
 

@@ -6,15 +6,18 @@ const maxWords = 600;
 export class BpfError extends Error {
   readonly code: string;
   readonly log: string;
+  /** The program that it is about, where it was one of an object's. */
+  readonly program?: string;
 
   /** `errno` is positive; `log` is what libbpf printed, see captureLog. */
-  constructor(what: string, errno: number, log: string) {
+  constructor(what: string, errno: number, log: string, program?: string) {
     const code = errorName(errno);
     const words = lastWords(log);
     super(`${what}: ${code}${remedies[code] ?? ''}${words ? `; the kernel and libbpf say: ${words}` : ''}`);
     this.name = 'BpfError';
     this.code = code;
     this.log = log;
+    if (program !== undefined) this.program = program;
   }
 }
 

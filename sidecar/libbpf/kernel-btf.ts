@@ -2,28 +2,41 @@ import type { Pointer } from './call.ts';
 import { readMemory, readString } from './memory.ts';
 import { libbpf } from './native.ts';
 
-const Kind = { pointer: 2, struct: 4, const: 10, typedef: 8, volatile: 9, funcProto: 13 } as const;
+const Kind = { pointer: 2, struct: 4, const: 10, typedef: 8, volatile: 9, func: 12, funcProto: 13 } as const;
 
 /** struct btf_type: name, info, and the size or the type referred to. */
 const typeSize = 12;
 const parameterSize = 8;
 
+/** What the arguments of a hook point to: the name of the struct, or undefined for anything else. */
+export type ArgumentStructs = (string | undefined)[];
+
 /**
- * What the arguments of a kernel tracepoint point to: the name of the struct, or undefined for anything else.
- * From the type `btf_trace_<name>` in the kernel's BTF; undefined when there is no such tracepoint, or no BTF.
+ * The arguments of a kernel tracepoint, from the type `btf_trace_<name>` in the kernel's BTF; undefined when there is
+ * no such tracepoint, or no BTF.
  */
-export function tracepointArguments(name: string): (string | undefined)[] | undefined {
+export function tracepointArguments(name: string): ArgumentStructs | undefined {
+  // The first is the `void *__data` of every tracepoint's function.
+  return argumentsOf(`btf_trace_${name}`, Kind.typedef)?.slice(1);
+}
+
+/** The arguments of a function of the kernel; undefined when there is none of that name, or no BTF. */
+export function functionArguments(name: string): ArgumentStructs | undefined {
+  return argumentsOf(name, Kind.func);
+}
+
+function argumentsOf(name: string, kind: number): ArgumentStructs | undefined {
   const btf = libbpf.btf__load_vmlinux_btf();
   if (btf === 0) return undefined;
   try {
-    const typedef = libbpf.btf__find_by_name_kind(btf, `btf_trace_${name}`, Kind.typedef);
-    if (typedef < 0) return undefined;
-    const proto = follow(btf, typedef, [Kind.typedef, Kind.pointer]);
+    const id = libbpf.btf__find_by_name_kind(btf, name, kind);
+    if (id < 0) return undefined;
+    const proto = follow(btf, id, [Kind.func, Kind.typedef, Kind.pointer]);
     if (proto.kind !== Kind.funcProto) return undefined;
     const parameters = readMemory(proto.at + typeSize, proto.count * parameterSize);
     return Array.from({ length: proto.count }, (_, i) =>
       pointedStruct(btf, parameters.readUInt32LE(i * parameterSize + 4)),
-    ).slice(1); // The first is the `void *__data` of every tracepoint's function.
+    );
   } finally {
     libbpf.btf__free(btf);
   }

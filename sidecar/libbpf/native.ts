@@ -25,11 +25,15 @@ export const libbpf = openLibrary('libbpf.so.1', {
   bpf_program__expected_attach_type: ['int', ['pointer']],
   bpf_program__set_expected_attach_type: ['int', ['pointer', 'int']],
   bpf_program__set_attach_target: ['int', ['pointer', 'int', 'string']],
+  bpf_program__autoload: ['int', ['pointer']],
+  bpf_program__set_autoload: ['int', ['pointer', 'int']],
   bpf_program__fd: ['int', ['pointer']],
   bpf_program__attach_cgroup: ['pointer', ['pointer', 'int']],
   bpf_program__attach_raw_tracepoint: ['pointer', ['pointer', 'string']],
-  bpf_program__attach_tracepoint: ['pointer', ['pointer', 'string', 'string']],
   bpf_program__attach_trace: ['pointer', ['pointer']],
+  bpf_program__attach_kprobe_multi_opts: ['pointer', ['pointer', 'string', 'buffer']],
+  bpf_program__attach_usdt: ['pointer', ['pointer', 'int', 'string', 'string', 'string', 'buffer']],
+  bpf_iter_create: ['int', ['int']],
   bpf_link__destroy: ['int', ['pointer']],
   bpf_object__next_map: ['pointer', ['pointer', 'pointer']],
   bpf_map__name: ['pointer', ['pointer']],
@@ -57,7 +61,11 @@ export const libbpf = openLibrary('libbpf.so.1', {
 
 export const libc = openLibrary(null, {
   __errno_location: ['pointer', []],
+  dup: ['int', ['int']],
+  dup2: ['int', ['int', 'int']],
   flock: ['int', ['int', 'int']],
+  if_nameindex: ['pointer', []],
+  if_freenameindex: ['void', ['pointer']],
   memcpy: ['pointer', ['buffer', 'pointer', 'uint64']],
   ioctl: ['int', ['int', 'uint64', 'uint64']],
   malloc_trim: ['int', ['uint64']],
@@ -70,6 +78,9 @@ export const libc = openLibrary(null, {
   syscall: ['int', ['uint64', 'buffer', 'int', 'int', 'int', 'uint64']],
   vsnprintf: ['int', ['buffer', 'uint64', 'pointer', 'pointer']],
 });
+
+/** syscall again, for bpf(2). */
+export const bpfCall = openLibrary(null, { syscall: ['int', ['uint64', 'int', 'buffer', 'uint32']] });
 
 /** memcpy again, for the other direction. */
 export const toMemory = openLibrary(null, { memcpy: ['pointer', ['pointer', 'buffer', 'uint64']] });

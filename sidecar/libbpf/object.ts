@@ -1,9 +1,12 @@
+import { closeSync } from 'node:fs';
 import { type Btf, type Member, membersOf, parseBtf, variablesOf } from './btf.ts';
 import { addressOf, type Pointer } from './call.ts';
 import { BpfError } from './error.ts';
 import { captureLog } from './log.ts';
 import { errno, readMemory, readString, writeMemory } from './memory.ts';
-import { libbpf } from './native.ts';
+import { libbpf, libc } from './native.ts';
+import { typeOfSection } from './sections.ts';
+import { ProgramType } from './types.ts';
 
 /** An opened object. Pointers into it are valid until closeObject. */
 export interface BpfObject {
@@ -77,10 +80,19 @@ export function openObject(name: string, elf: Buffer): BpfObject {
   }
 }
 
-/** Creates the maps and has the kernel verify the programs. Throws a BpfError with the verifier's words. */
+/** Creates the maps and has the kernel verify the programs. Throws a BpfError with the verifier's words, which tells the
+ * program when it is about one. */
 export function loadObject(object: BpfObject): void {
   const { result, log } = captureLog(() => libbpf.bpf_object__load(object.pointer));
-  if (result < 0) throw new BpfError(`object ${object.name} cannot be loaded`, -result, log);
+  if (result >= 0) return;
+  const program = programIn(log);
+  const what = program === undefined ? `object ${object.name}` : `program ${program}`;
+  throw new BpfError(`${what} cannot be loaded`, -result, log, program);
+}
+
+/** The last program that libbpf complained about. */
+function programIn(log: string): string | undefined {
+  return [...log.matchAll(/^(?:libbpf: )?prog '([^']+)': /gm)].at(-1)?.[1];
 }
 
 /** Frees the object; programs and maps go with the last link or process that uses them. */
@@ -178,8 +190,35 @@ export function retarget(program: Program, type: number, expectedAttachType: num
     throw new BpfError(`the kernel has no hook ${target ?? `of type ${type}`}`, -failed, log);
 }
 
+/** Has loadObject leave a program out. */
+export function leaveOut(program: Program): void {
+  libbpf.bpf_program__set_autoload(program.pointer, 0);
+}
+
+/** Whether loadObject takes a program: not when its section begins with a question mark. */
+export function isWanted(program: Program): boolean {
+  return libbpf.bpf_program__autoload(program.pointer) !== 0;
+}
+
 export function programFd(program: Program): number {
   return libbpf.bpf_program__fd(program.pointer);
+}
+
+/**
+ * Has `action`, in which libbpf attaches a program, attach another one of the same type in its place: the descriptor that
+ * libbpf takes for the program's is the other's meanwhile.
+ */
+export function actingAs<T>(other: Program, program: Program, action: () => T): T {
+  const fd = programFd(program);
+  const own = libc.dup(fd);
+  if (own < 0 || libc.dup2(programFd(other), fd) < 0)
+    throw new BpfError(`program ${program.name} cannot be stood in for`, errno(), '');
+  try {
+    return action();
+  } finally {
+    libc.dup2(own, fd);
+    closeSync(own);
+  }
 }
 
 export function mapFd(map: BpfMap): number {
@@ -205,13 +244,22 @@ function readBtf(object: Pointer): Btf | undefined {
 }
 
 function readPrograms(object: Pointer): Program[] {
-  return walk((previous) => libbpf.bpf_object__next_program(object, previous)).map((pointer) => ({
-    pointer,
-    name: readString(libbpf.bpf_program__name(pointer)),
-    section: readString(libbpf.bpf_program__section_name(pointer)),
-    type: libbpf.bpf_program__type(pointer),
-    expectedAttachType: libbpf.bpf_program__expected_attach_type(pointer),
-  }));
+  return walk((previous) => libbpf.bpf_object__next_program(object, previous)).map((pointer) => {
+    const section = readString(libbpf.bpf_program__section_name(pointer));
+    const type = libbpf.bpf_program__type(pointer);
+    const known = type === ProgramType.unspecified ? typeOfSection(section) : undefined;
+    if (known) {
+      libbpf.bpf_program__set_type(pointer, known.type);
+      libbpf.bpf_program__set_expected_attach_type(pointer, known.attachType);
+    }
+    return {
+      pointer,
+      name: readString(libbpf.bpf_program__name(pointer)),
+      section,
+      type: known?.type ?? type,
+      expectedAttachType: libbpf.bpf_program__expected_attach_type(pointer),
+    };
+  });
 }
 
 function readMaps(object: Pointer): BpfMap[] {

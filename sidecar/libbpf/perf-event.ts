@@ -1,38 +1,65 @@
+import { addressOf, keepAlive } from './call.ts';
 import { BpfError } from './error.ts';
 import { errno } from './memory.ts';
 import { libc } from './native.ts';
 
 /** System call numbers of perf_event_open(2). */
 const callNumbers: Partial<Record<NodeJS.Architecture, number>> = { x64: 298, arm64: 241 };
+const PERF_FLAG_PID_CGROUP = 4;
 const PERF_FLAG_FD_CLOEXEC = 8;
 const PERF_EVENT_IOC_ENABLE = 0x2400;
+/** The bit of `flags` that makes `sample_period` a frequency. */
+const FREQ = 1 << 10;
 
 /** struct perf_event_attr of <linux/perf_event.h>, as far as it is ours to set. */
 export interface PerfEvent {
   type: number;
-  config: number;
+  config: number | bigint;
   /** PERF_SAMPLE_*. */
   sampleType?: number;
   /** Events per sample. */
   samplePeriod?: number;
+  /** Samples per second, instead of a period. */
+  frequency?: number;
   /** Samples that wake a reader up. */
   wakeupEvents?: number;
+  /** The function of a kprobe, the file of a uprobe. */
+  name?: string;
+  /** In bytes, from the beginning of a kprobe's function or a uprobe's file. */
+  offset?: bigint;
+}
+
+/** What an event is limited to. */
+export interface PerfScope {
+  cpu: number;
+  /** An open directory of a cgroup; without it every process is meant. */
+  cgroup?: number;
 }
 
 const attributeSize = 128;
 
-/** Opens an event on a CPU for every process (pid -1). The caller closes the descriptor. Throws a BpfError. */
-export function openPerfEvent(event: PerfEvent, cpu: number): number {
+/** Opens an event on a CPU. The caller closes the descriptor. Throws a BpfError. */
+export function openPerfEvent(event: PerfEvent, { cpu, cgroup }: PerfScope): number {
   const attribute = Buffer.alloc(attributeSize);
   attribute.writeUInt32LE(event.type, 0);
   attribute.writeUInt32LE(attributeSize, 4);
   attribute.writeBigUInt64LE(BigInt(event.config), 8);
-  attribute.writeBigUInt64LE(BigInt(event.samplePeriod ?? 0), 16);
+  attribute.writeBigUInt64LE(BigInt(event.frequency ?? event.samplePeriod ?? 0), 16);
   attribute.writeBigUInt64LE(BigInt(event.sampleType ?? 0), 24);
+  attribute.writeUInt32LE(event.frequency === undefined ? 0 : FREQ, 40);
   attribute.writeUInt32LE(event.wakeupEvents ?? 0, 48);
-  const fd = libc.syscall(callNumbers[process.arch] ?? -1, attribute, -1, cpu, -1, PERF_FLAG_FD_CLOEXEC);
-  if (fd < 0) throw new BpfError(`perf_event_open on CPU ${cpu} failed`, errno(), '');
+  const name = Buffer.from(`${event.name ?? ''}\0`);
+  keepAlive(name);
+  if (event.name !== undefined) attribute.writeBigUInt64LE(BigInt(addressOf(name)), 56);
+  attribute.writeBigUInt64LE(event.offset ?? 0n, 64);
+  const flags = PERF_FLAG_FD_CLOEXEC | (cgroup === undefined ? 0 : PERF_FLAG_PID_CGROUP);
+  const fd = libc.syscall(callNumbers[process.arch] ?? -1, attribute, cgroup ?? -1, cpu, -1, flags);
+  if (fd < 0) throw new BpfError(`perf_event_open${describe(event, cpu)} failed`, errno(), '');
   return fd;
+}
+
+function describe({ name }: PerfEvent, cpu: number): string {
+  return name === undefined ? ` on CPU ${cpu}` : ` of ${name}`;
 }
 
 export function enablePerfEvent(fd: number): void {

@@ -1,8 +1,13 @@
 /** The numbers of <linux/bpf.h> that we decide by. */
 
 export const ProgramType = {
+  unspecified: 0,
   socketFilter: 1,
+  kprobe: 2,
+  schedCls: 3,
   tracepoint: 5,
+  xdp: 6,
+  perfEvent: 7,
   cgroupSkb: 8,
   cgroupSock: 9,
   sockOps: 13,
@@ -10,12 +15,30 @@ export const ProgramType = {
   rawTracepoint: 17,
   cgroupSockAddr: 18,
   cgroupSysctl: 23,
+  rawTracepointWritable: 24,
   cgroupSockopt: 25,
   tracing: 26,
+  lsm: 29,
 } as const;
 
 export const AttachType = {
   traceRawTp: 23,
+  traceFentry: 24,
+  traceFexit: 25,
+  lsmMac: 27,
+  traceIter: 28,
+  xdp: 37,
+  perfEvent: 41,
+  traceKprobeMulti: 42,
+  lsmCgroup: 43,
+  tcxIngress: 46,
+  tcxEgress: 47,
+  traceUprobeMulti: 48,
+  cgroupUnixConnect: 49,
+  cgroupUnixSendmsg: 50,
+  cgroupUnixRecvmsg: 51,
+  cgroupUnixGetpeername: 52,
+  cgroupUnixGetsockname: 53,
 } as const;
 
 export const MapType = {

@@ -10,6 +10,8 @@ export interface PodCgroup {
   id: bigint;
   /** The sidecar's own container cgroup. */
   sidecar: bigint;
+  /** Whether its network namespace is that of the node, and of other pods with it. */
+  onHostNetwork?: boolean;
 }
 
 /** The deepest that a pod cgroup is looked for: some distributions put kubepods below cgroups of their own. */

@@ -30,6 +30,8 @@ export interface ContainerCgroup {
   name: string;
 }
 
+type PodName = Pick<Identity, 'namespace' | 'pod'>;
+
 /** Container cgroups that are remembered after they have gone: their series stay for as long as their map entry. */
 const maxRemembered = 4096;
 const shortId = 12;
@@ -40,7 +42,7 @@ const firstDepartedId = 2n ** 63n;
  * `podPath` is the pod cgroup, `logs` the host's /var/log/containers, whose links
  * `<pod>_<namespace>_<container>-<id>.log` tell the names without asking the API server.
  */
-export function createContainers(podPath: string, logs: string, identity: Identity): Containers {
+export function createContainers(podPath: string, logs: string, identity: PodName): Containers {
   const names = new Map<bigint, string>();
   const ids = new Map<string, bigint>();
   const unnamed = new Map<bigint, string>();
@@ -136,7 +138,7 @@ export function containerIdOf(directory: string): string {
 }
 
 /** Container id -> container name, from the links' names. */
-export function containerNames(links: readonly string[], identity: Identity): Map<string, string> {
+export function containerNames(links: readonly string[], identity: PodName): Map<string, string> {
   const prefix = `${identity.pod}_${identity.namespace}_`;
   const names = new Map<string, string>();
   for (const link of links) {

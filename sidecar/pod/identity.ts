@@ -6,6 +6,8 @@ export interface Identity {
   pod: string;
   uid: string;
   node: string;
+  /** Whether the pod is on its node's network. */
+  hostNetwork: boolean;
 }
 
 /** Throws an Error that names the variable that is missing. */
@@ -21,5 +23,6 @@ export function readIdentity(env: NodeJS.ProcessEnv): Identity {
     pod: required(environment.pod),
     uid: required(environment.uid),
     node: required(environment.node),
+    hostNetwork: env[environment.hostNetwork] === 'true',
   };
 }

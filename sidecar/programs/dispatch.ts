@@ -1,6 +1,5 @@
 import { closeSync, openSync } from 'node:fs';
 import type { Link } from '../libbpf/link.ts';
-import { updateElement } from '../libbpf/map.ts';
 import {
   type BpfObject,
   closeObject,
@@ -15,7 +14,8 @@ import {
 import { readObject } from '../objects.ts';
 import type { PodCgroup } from '../pod/cgroups.ts';
 import type { AttachFamily, Attachment } from './attach/family.ts';
-import { closeDispatcher, type Dispatcher, type Hooks, keepDispatcher } from './hooks/hooks.ts';
+import { attachmentOf, type Dispatcher, type Hooks, keepDispatcher } from './hooks/hooks.ts';
+import { putProgram } from './hooks/lane.ts';
 
 /** What a family says of its dispatchers; the rest is the same for all. */
 export interface Dispatching {
@@ -42,7 +42,7 @@ export interface DispatcherKind {
 }
 
 /** The program's place in a dispatcher that stands in the pod cgroup, where there is only one. */
-const onlySlot = Buffer.alloc(4);
+const onlySlot = 0;
 
 /**
  * A family whose programs are never attached themselves: dispatchers stand in for each on its hook and call it
@@ -59,7 +59,12 @@ export function behindDispatcher(dispatching: Dispatching): AttachFamily {
       try {
         for (const kind of dispatching.dispatchers(program))
           attachments.push(attachDispatcher(dispatching, kind, program, pod, hooks));
-        return { detach };
+        const refreshing = attachments.flatMap(({ refresh }) => refresh ?? []);
+        if (refreshing.length === 0) return { detach };
+        const refresh = () => {
+          for (const action of refreshing) action();
+        };
+        return { detach, refresh };
       } catch (error) {
         detach();
         throw error;
@@ -83,7 +88,7 @@ function attachDispatcher(
   const dispatcher = start();
   return isGlobal(dispatcher.object)
     ? keepDispatcher(dispatcher, pod, programFd(program))
-    : { detach: () => closeDispatcher(dispatcher) };
+    : attachmentOf(dispatcher);
 }
 
 /** `task_argument-task2-unless_task1` */
@@ -110,7 +115,7 @@ function startDispatcher(
     setConstants(object, { ...kind.constants, verdict, ...inPod });
     dispatching.prepare(dispatcher, program);
     loadObject(object);
-    if (!isGlobal(object)) updateElement(mapFd(findMap(object, 'programs')), onlySlot, fdValue(program));
+    if (!isGlobal(object)) putProgram(mapFd(findMap(object, 'programs')), onlySlot, programFd(program));
     return { object, link: linkTo(dispatching, dispatcher, program, pod) };
   } catch (error) {
     closeObject(object);
@@ -130,10 +135,4 @@ function linkTo(dispatching: Dispatching, dispatcher: Program, program: Program,
   } finally {
     closeSync(directory);
   }
-}
-
-function fdValue(program: Program): Buffer {
-  const value = Buffer.alloc(4);
-  value.writeUInt32LE(programFd(program));
-  return value;
 }

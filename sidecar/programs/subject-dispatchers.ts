@@ -4,12 +4,19 @@ import type { Subject } from './subject.ts';
 const none = -1;
 
 /**
- * The dispatchers for a subject, of bpf/dispatchers. An event about two tasks has one for each, and the second
- * leaves to the first what that has given to the same pod. `untyped` is for hooks whose arguments are plain
- * numbers to the verifier.
+ * How the arguments of a hook come to a program: with types, as plain numbers to the verifier, or in the registers of the
+ * CPU at a function's entry.
  */
-export function dispatchersOf(subject: Subject, untyped = false): DispatcherKind[] {
-  const prefix = untyped ? 'raw_' : '';
+type Passing = 'typed' | 'untyped' | 'registers';
+
+const prefixes: Record<Passing, string> = { typed: '', untyped: 'raw_', registers: 'kprobe_' };
+
+/**
+ * The dispatchers for a subject, of bpf/dispatchers. An event about two tasks has one for each, and the second
+ * leaves to the first what that has given to the same pod.
+ */
+export function dispatchersOf(subject: Subject, passing: Passing = 'typed'): DispatcherKind[] {
+  const prefix = prefixes[passing];
   switch (subject.kind) {
     case 'current':
       return [{ object: 'task', constants: {} }];

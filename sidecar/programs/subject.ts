@@ -45,6 +45,18 @@ export function subjectOf(tracepoint: string, pointedTo: () => (string | undefin
   return { kind: 'current' };
 }
 
+/**
+ * Of a function of the kernel, by what its arguments point to: a socket or packet when it has one, for such functions run
+ * in soft interrupts too, else the current task. A task among the arguments is as likely the one that is asked
+ * about. Pure.
+ */
+export function functionSubjectOf(pointedTo: readonly (string | undefined)[] = []): Subject {
+  const sock = pointedTo.slice(0, reach.sock).indexOf('sock');
+  const skb = pointedTo.slice(0, reach.sk_buff).indexOf('sk_buff');
+  if (sock < 0 && skb < 0) return { kind: 'current' };
+  return { kind: 'sock', ...(sock >= 0 && { sock }), ...(skb >= 0 && { skb }) };
+}
+
 function defined(positions: Record<string, number | undefined>): Record<string, number> {
   return Object.fromEntries(
     Object.entries(positions).filter((entry): entry is [string, number] => entry[1] !== undefined),

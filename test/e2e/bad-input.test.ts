@@ -50,7 +50,7 @@ async function assertLimps(pod: ObservedPod, sentence: RegExp): Promise<void> {
   assert.match(ready.text, sentence);
   const open = await request(pod.url('/readyz?fail-open=true'));
   assert.deepEqual([open.status, open.text], [200, ready.text]);
-  assert.ok((await request(pod.url('/'))).text.includes(ready.text.replace(/^probe /, '')));
+  assert.ok((await request(pod.url('/'))).text.includes(ready.text.trim().replace(/^probe \w+: /, '')));
 
   const metrics = await request(pod.url('/metrics'));
   assert.equal(metrics.status, 200);
@@ -121,10 +121,14 @@ test('a probe that may not be loaded says so, and the others count', async (t) =
   const edit = withoutCapabilities('net_admin', 'sys_admin');
   const pod = await podFor(t, { probes: 'tcp,syscalls', edit });
   await output(pod.addContainer('web'), ...writing(100));
-  const { value } = await pod.scrape();
+  const { all, value } = await pod.scrape();
   assert.equal(value('bpf_syscalls_total', { container: 'web', syscall: 'write' }), 100);
-  assert.equal(value('bpf_sidecar_probe_loaded', { probe: 'tcp' }), 0);
-  await assertLimps(pod, /^probe tcp: object tcp cannot be loaded: EPERM \(not permitted: .*\)/);
+  const programs = all.filter(
+    ({ name, labels }) => name === 'bpf_sidecar_program_attached' && labels.probe === 'tcp',
+  );
+  assert.ok(programs.length > 0 && programs.every(({ value }) => value === 0), JSON.stringify(programs));
+  assert.ok(value('bpf_sidecar_load_errors_total', { probe: 'tcp' }) > 0);
+  await assertLimps(pod, /^probe tcp: program \w+ cannot be loaded: EPERM \(not permitted: .*\)/);
 });
 
 test('the capabilities that it asks for are enough, without a privileged container', async (t) => {

@@ -30,6 +30,7 @@ export function buildContainer(
       fromField(environment.uid, 'metadata.uid'),
       fromField(environment.node, 'spec.nodeName'),
       { name: environment.port, value: String(port) },
+      ...(pod.spec.hostNetwork ? [{ name: environment.hostNetwork, value: 'true' }] : []),
     ],
     ports: [
       {
@@ -62,6 +63,7 @@ export function buildContainer(
       { name: volumeNames.cgroup, mountPath: mountPaths.cgroup, readOnly: true },
       { name: volumeNames.containerLogs, mountPath: mountPaths.containerLogs, readOnly: true },
       { name: volumeNames.bpffs, mountPath: mountPaths.bpffs },
+      { name: volumeNames.proc, mountPath: mountPaths.proc, readOnly: true },
     ],
   };
 }

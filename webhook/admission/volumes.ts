@@ -7,6 +7,7 @@ export const volumeNames = {
   cgroup: 'bpf-sidecar-cgroup',
   containerLogs: 'bpf-sidecar-containers',
   bpffs: 'bpf-sidecar-bpffs',
+  proc: 'bpf-sidecar-proc',
 } as const;
 
 /** The sidecar's volumes, with the API server's defaults spelled out as in `buildContainer`. */
@@ -24,6 +25,7 @@ export function buildVolumes(): V1Volume[] {
     },
     // Unchecked: where it is no bpffs the sidecar does without, and the application must start in any case.
     { name: volumeNames.bpffs, hostPath: { path: '/sys/fs/bpf', type: '' } },
+    { name: volumeNames.proc, hostPath: { path: '/proc', type: 'Directory' } },
   ];
 }
 

@@ -57,7 +57,7 @@ function openCpu(map: BpfMap, cpu: number): EventSource {
     samplePeriod: 1,
     wakeupEvents: 1,
   };
-  const fd = openPerfEvent(event, cpu);
+  const fd = openPerfEvent(event, { cpu });
   let mapped: Mapped;
   try {
     mapped = mapShared(fd, pageSize + dataSize, 0, true);

@@ -14,6 +14,10 @@ export interface AttachFamily {
 
 /** A program at work. */
 export interface Attachment {
+  /** Runs what runs at scrapes, before the maps are read. Throws an Error that says why it cannot. */
+  refresh?(): void;
+  /** Brings it in line with the containers that there are now. Throws an Error that says why it cannot work. */
+  follow?(): void;
   detach(): void;
 }
 

@@ -1,22 +1,29 @@
 import { tracepointArguments } from '../../libbpf/kernel-btf.ts';
 import { attachRawTracepoint } from '../../libbpf/link.ts';
-import { retarget } from '../../libbpf/object.ts';
+import { type Program, retarget } from '../../libbpf/object.ts';
 import { ProgramType } from '../../libbpf/types.ts';
 import { behindDispatcher } from '../dispatch.ts';
 import { subjectOf } from '../subject.ts';
 import { dispatchersOf } from '../subject-dispatchers.ts';
 import { sectionTarget } from './family.ts';
 
-/** `raw_tp/<tracepoint>` and `raw_tracepoint/<tracepoint>`: the tracepoint's arguments as they are. */
+/**
+ * `raw_tp/<tracepoint>` and `raw_tracepoint/<tracepoint>`: the tracepoint's arguments as they are. With `.w` the program
+ * may write to what the tracepoint lets it.
+ */
 export const rawTracepoint = behindDispatcher({
-  accepts: (program) => program.type === ProgramType.rawTracepoint,
+  accepts: ({ type }) => type === ProgramType.rawTracepoint || type === ProgramType.rawTracepointWritable,
   dispatchers(program) {
     const tracepoint = sectionTarget(program);
     const subject = subjectOf(tracepoint, () => tracepointArguments(tracepoint));
-    return dispatchersOf(subject, true);
+    return dispatchersOf(subject, 'untyped');
   },
-  hook: (program) => `raw_tp-${sectionTarget(program)}`,
+  hook: (program) => `raw_tp${isWritable(program) ? '.w' : ''}-${sectionTarget(program)}`,
   verdict: 0,
-  prepare: (dispatcher) => retarget(dispatcher, ProgramType.rawTracepoint, 0),
+  prepare: (dispatcher, program) => retarget(dispatcher, program.type, 0),
   link: (dispatcher, program) => attachRawTracepoint(dispatcher, sectionTarget(program)),
 });
+
+function isWritable({ type }: Program): boolean {
+  return type === ProgramType.rawTracepointWritable;
+}

@@ -5,6 +5,7 @@ import { libc } from '../../libbpf/native.ts';
 import { programFd } from '../../libbpf/object.ts';
 import { ProgramType } from '../../libbpf/types.ts';
 import type { AttachFamily } from './family.ts';
+import { requireOwnNetwork } from './pod-interfaces.ts';
 
 // <linux/if_packet.h>, <asm-generic/socket.h>
 const AF_PACKET = 17;
@@ -21,7 +22,8 @@ const SO_ATTACH_BPF = 50;
  */
 export const socketFilter: AttachFamily = {
   accepts: (program) => program.type === ProgramType.socketFilter,
-  attach(program) {
+  attach(program, pod) {
+    requireOwnNetwork(program, pod);
     const socket = libc.socket(AF_PACKET, SOCK_RAW_CLOEXEC, bigEndian16(ETH_P_ALL));
     if (socket < 0)
       throw new BpfError(`program ${program.name}: a packet socket cannot be made`, errno(), '');

@@ -1,12 +1,15 @@
 import { tracepointArguments } from '../../libbpf/kernel-btf.ts';
-import { attachTracepoint } from '../../libbpf/link.ts';
 import { retarget } from '../../libbpf/object.ts';
 import { ProgramType } from '../../libbpf/types.ts';
 import { behindDispatcher } from '../dispatch.ts';
 import { subjectOf } from '../subject.ts';
 import { dispatchersOf } from '../subject-dispatchers.ts';
-import { requireTracefs } from '../tracefs.ts';
+import { readTracepointId } from '../tracefs.ts';
 import { sectionTarget } from './family.ts';
+import { attachToEvent } from './perf.ts';
+
+/** <linux/perf_event.h> */
+const PERF_TYPE_TRACEPOINT = 2;
 
 /** `tracepoint/<category>/<name>` and `tp/<category>/<name>`: through perf_event_open and tracefs. */
 export const tracepoint = behindDispatcher({
@@ -20,6 +23,7 @@ export const tracepoint = behindDispatcher({
       );
     return dispatchersOf(subject);
   },
+  hook: (program) => `tracepoint-${sectionTarget(program)}`,
   // 0 would have the kernel drop the event for every other perf consumer of the node.
   verdict: 1,
   prepare: (dispatcher) => retarget(dispatcher, ProgramType.tracepoint, 0),
@@ -29,7 +33,7 @@ export const tracepoint = behindDispatcher({
       throw new Error(
         `program ${program.name}: section "${program.section}" must be tracepoint/<category>/<name>`,
       );
-    requireTracefs();
-    return attachTracepoint(dispatcher, category, name);
+    const config = readTracepointId(program.name, category, name);
+    return attachToEvent(dispatcher, { type: PERF_TYPE_TRACEPOINT, config });
   },
 });

@@ -1,4 +1,4 @@
-import { destroyLink, type Link } from '../../libbpf/link.ts';
+import type { Link } from '../../libbpf/link.ts';
 import { type BpfObject, closeObject, findMap, findVariables, mapFd } from '../../libbpf/object.ts';
 import type { PodCgroup } from '../../pod/cgroups.ts';
 import type { Attachment } from '../attach/family.ts';
@@ -34,11 +34,17 @@ export const ownHooks: Hooks = {
 export function keepDispatcher(dispatcher: Dispatcher, pod: PodCgroup, program: number): Attachment {
   try {
     addEntry(laneOf(dispatcher), pod, program);
-    return { detach: () => closeDispatcher(dispatcher) };
+    return attachmentOf(dispatcher);
   } catch (error) {
     closeDispatcher(dispatcher);
     throw error;
   }
+}
+
+/** A dispatcher that works for one program, and goes with it. */
+export function attachmentOf(dispatcher: Dispatcher): Attachment {
+  const { refresh } = dispatcher.link;
+  return { detach: () => closeDispatcher(dispatcher), ...(refresh && { refresh }) };
 }
 
 /** The maps of a dispatcher of ours; they are open as long as its object. */
@@ -51,6 +57,6 @@ export function laneOf({ object }: Dispatcher): Lane {
 }
 
 export function closeDispatcher({ object, link }: Dispatcher): void {
-  destroyLink(link);
+  link.close();
   closeObject(object);
 }

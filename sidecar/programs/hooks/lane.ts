@@ -1,3 +1,4 @@
+import { BpfError } from '../../libbpf/error.ts';
 import { deleteElement, lookupBatch, lookupElement, updateElement } from '../../libbpf/map.ts';
 import type { PodCgroup } from '../../pod/cgroups.ts';
 
@@ -51,8 +52,21 @@ export function addEntry(lane: Lane, pod: PodCgroup, program: number): void {
   value.writeUInt32LE(slot, 8);
   value.writeUInt32LE(pod.level, 12);
   updateElement(lane.pods, podKey(pod.id), value);
-  updateElement(lane.programs, uint32(slot), uint32(program));
+  putProgram(lane.programs, slot, program);
   writeLevels(lane, [...entries, { level: pod.level }]);
+}
+
+/** Puts a program where a dispatcher finds it. Throws an Error where the kernel lets no dispatcher call it. */
+export function putProgram(programs: number, slot: number, program: number): void {
+  try {
+    updateElement(programs, uint32(slot), uint32(program));
+  } catch (error) {
+    if (error instanceof BpfError && error.code === 'EINVAL')
+      throw new Error(
+        'the kernel lets no dispatcher call it by a tail call (EINVAL), which it refuses to programs that sleep or that have cgroup storage',
+      );
+    throw error;
+  }
 }
 
 /** Removes pods, each program before its pod; returns how many pods are left. */

@@ -1,7 +1,6 @@
 import { closeSync, existsSync, mkdirSync, renameSync, rmdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { BpfError } from '../../libbpf/error.ts';
-import { linkFd } from '../../libbpf/link.ts';
 import { openPinned, pin } from '../../libbpf/pin.ts';
 import { subdirectories } from '../../pod/cgroups.ts';
 import { type Dispatcher, laneOf } from './hooks.ts';
@@ -13,14 +12,16 @@ const pinnedLink = 'link';
 
 /**
  * Pins a dispatcher at work, which may then be closed, as the next lane of a hook; `unfinished` is a path for what
- * is not one yet. Gives the lane, or undefined when the dispatcher's link is of a kind that cannot be pinned.
+ * is not one yet. Gives the lane, or undefined when the dispatcher's link is none of the kernel's, or of a kind that cannot be pinned.
  */
 export function pinLane(dispatcher: Dispatcher, unfinished: string, hook: string): string | undefined {
+  const { fd: link } = dispatcher.link;
+  if (link === undefined) return undefined;
   removeLane(unfinished);
   mkdirSync(unfinished);
   try {
     for (const [name, fd] of Object.entries(laneOf(dispatcher))) pin(fd, join(unfinished, name));
-    pin(linkFd(dispatcher.link), join(unfinished, pinnedLink));
+    pin(link, join(unfinished, pinnedLink));
   } catch (error) {
     removeLane(unfinished);
     if (error instanceof BpfError && error.code === 'EINVAL') return undefined;

@@ -105,7 +105,7 @@ describe('an object that cannot be had', () => {
         assert.ok(error instanceof BpfError);
         assert.match(
           error.message,
-          /^object refused cannot be loaded: E[A-Z]+.*the kernel and libbpf say: .*invalid mem access 'scalar'/,
+          /^program reads_through_null cannot be loaded: E[A-Z]+.*the kernel and libbpf say: .*invalid mem access 'scalar'/,
         );
         assert.match(error.log, /BEGIN PROG LOAD LOG/);
         return true;
@@ -123,7 +123,7 @@ describe('an object that cannot be had', () => {
     `),
     );
     after(() => closeObject(object));
-    assert.throws(() => loadObject(object), /object newer cannot be loaded: .*(CO-RE|invalid|relo)/s);
+    assert.throws(() => loadObject(object), /program touch cannot be loaded: .*(CO-RE|invalid|relo)/s);
   });
 });
 

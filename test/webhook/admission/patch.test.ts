@@ -60,7 +60,7 @@ test('lists and maps that are null, as the API server may send them, are made', 
     spec.initContainers.map(({ name }: Raw) => name),
     ['bpf-sidecar'],
   );
-  assert.equal(spec.volumes.length, 4);
+  assert.equal(spec.volumes.length, 5);
 });
 
 test('the sidecar starts before the init containers of the pod', () => {
@@ -93,7 +93,13 @@ test('the status annotation says what was injected', () => {
   assert.deepEqual(JSON.parse(metadata.annotations['bpf.sh/status']), {
     version: '0.0.0-test',
     container: 'bpf-sidecar',
-    volumes: ['bpf-sidecar-podinfo', 'bpf-sidecar-cgroup', 'bpf-sidecar-containers', 'bpf-sidecar-bpffs'],
+    volumes: [
+      'bpf-sidecar-podinfo',
+      'bpf-sidecar-cgroup',
+      'bpf-sidecar-containers',
+      'bpf-sidecar-bpffs',
+      'bpf-sidecar-proc',
+    ],
     probes: ['syscalls'],
   });
 });

@@ -3,9 +3,9 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { after, test } from 'node:test';
-import { type Container, createSandbox } from '../../../scripts/node/sandbox.ts';
-import { counting } from '../../support/author.ts';
-import { output } from '../../support/pod.ts';
+import { type Container, createSandbox } from '../../../../scripts/node/sandbox.ts';
+import { counting } from '../../../support/author.ts';
+import { output } from '../../../support/pod.ts';
 
 /** Counts UDP packets: their protocol is behind 14 bytes of Ethernet and 9 of IP. */
 const program = counting(`
@@ -27,7 +27,7 @@ test('a socket filter counts the packets of the pod and of no other', async () =
   const pods = await Promise.all([createSandbox({ network: true }), createSandbox({ network: true })]);
   after(() => Promise.all(pods.map((pod) => pod.destroy())));
   const [pod, other] = pods;
-  const script = join(import.meta.dirname, '../../support/probe-process.ts');
+  const script = join(import.meta.dirname, '../../../support/probe-process.ts');
   const child = pod!
     .addContainer('bpf-sidecar')
     .spawn([process.execPath, script, program, pod!.cgroup], { stdio: ['pipe', 'pipe', 'inherit'] });

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
+/* Subject: the task that an iterator is at; at the end there is none, and each pod's program is told so. */
+#include "dispatch.bpf.h"
+
+/* As all contexts of iterators over tasks, and over what tasks have, begin (struct bpf_iter__task). */
+struct iteration {
+    void *meta;
+    struct task_struct *task;
+};
+
+SEC("iter/task")
+int dispatch_iterated_task(struct iteration *ctx) {
+    struct task_struct *task = ctx->task;
+    if (!task)
+        return verdict;
+    return dispatch(ctx, observed_pod(task->cgroups->dfl_cgrp));
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";

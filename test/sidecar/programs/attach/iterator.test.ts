@@ -1,0 +1,74 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { test } from 'node:test';
+import { placeOf } from '../../../../scripts/node/place.ts';
+import { createSandbox } from '../../../../scripts/node/sandbox.ts';
+import { counting, eventsOf, startAuthored } from '../../../support/author.ts';
+
+const declarations = `
+struct task_struct;
+struct bpf_iter__task { void *meta; struct task_struct *task; } __attribute__((preserve_access_index));
+struct bpf_iter__udp { void *meta; void *udp_sk; __u32 uid; } __attribute__((preserve_access_index));
+`;
+
+test('an iterator over tasks runs at each scrape, for those of the pod', async (t) => {
+  const [sandbox, other] = [await createSandbox(), await createSandbox()];
+  t.after(async () => {
+    await sandbox.destroy();
+    await other.destroy();
+  });
+  const sidecar = sandbox.addContainer('bpf-sidecar');
+  const probe = await startAuthored(
+    counting(
+      `${declarations}SEC("iter/task") int tasks(struct bpf_iter__task *ctx) { if (ctx->task) increment(); return 0; }`,
+    ),
+    placeOf(sandbox, sidecar),
+  );
+  t.after(() => probe.close());
+  assert.deepEqual(
+    probe.programs.map(({ problem }) => problem),
+    [undefined],
+  );
+  assert.equal(eventsOf(probe), 0);
+  const web = sandbox.addContainer('web');
+  const sleepers = [web, web, web, sidecar, other.addContainer('web')].map((container) =>
+    container.spawn(['sh', '-c', 'echo ready && exec sleep 60'], { stdio: ['ignore', 'pipe', 'inherit'] }),
+  );
+  t.after(() => sleepers.forEach((child) => void child.kill()));
+  await Promise.all(sleepers.map((child) => once(child.stdout!, 'data')));
+  assert.equal(eventsOf(probe), 3);
+  assert.equal(eventsOf(probe), 3, 'it begins at 0 each time');
+});
+
+test('an iterator over sockets shows those of the pod', async (t) => {
+  const sandbox = await createSandbox({ network: true });
+  t.after(() => sandbox.destroy());
+  const sockets = `
+import socket, sys
+kept = []
+for _ in range(7):
+    kept.append(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+    kept[-1].bind(('127.0.0.1', 0))
+print('bound', flush=True)
+sys.stdin.read()`;
+  const web = sandbox
+    .addContainer('web')
+    .spawn(['python3', '-c', sockets], { stdio: ['pipe', 'pipe', 'inherit'] });
+  t.after(() => web.kill());
+  await once(web.stdout!, 'data');
+  const code = counting(
+    `${declarations}SEC("iter/udp") int sockets(struct bpf_iter__udp *ctx) { if (ctx->udp_sk) increment(); return 0; }`,
+  );
+  const script = join(import.meta.dirname, '../../../support/probe-process.ts');
+  const child = sandbox
+    .addContainer('bpf-sidecar')
+    .spawn([process.execPath, script, code, sandbox.cgroup], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const lines = createInterface({ input: child.stdout! });
+  assert.deepEqual(await once(lines, 'line'), ['attached']);
+  child.stdin!.write('\n');
+  assert.deepEqual(await once(lines, 'line'), ['7']);
+  child.stdin!.end();
+  await once(child, 'exit');
+});

@@ -1,0 +1,169 @@
+import assert from 'node:assert/strict';
+import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { type TestContext, test } from 'node:test';
+import { placeOf } from '../../../../scripts/node/place.ts';
+import { type Container, createSandbox } from '../../../../scripts/node/sandbox.ts';
+import { counting, eventsOf, startAuthored } from '../../../support/author.ts';
+import { compileNative } from '../../../support/native.ts';
+
+async function makePods(t: TestContext) {
+  const [sandbox, other] = [await createSandbox(), await createSandbox()];
+  t.after(async () => {
+    await sandbox.destroy();
+    await other.destroy();
+  });
+  const sidecar = sandbox.addContainer('bpf-sidecar');
+  return { sandbox, sidecar, outsider: other.addContainer('web'), pod: placeOf(sandbox, sidecar) };
+}
+
+function start(t: TestContext, container: Container, path: string): ChildProcess {
+  const child = container.spawn([path], { stdio: ['pipe', 'pipe', 'inherit'] });
+  t.after(() => child.kill());
+  return child;
+}
+
+/** Has it place 37 orders. */
+async function order(child: ChildProcess): Promise<void> {
+  child.stdin!.write('\n');
+  const [line] = await once(child.stdout!, 'data');
+  assert.equal(String(line), '703\n');
+}
+
+const usdt = (programs: string) =>
+  counting(
+    `#include <stdbool.h>\n#include <asm/ptrace.h>\n#include <bpf/bpf_tracing.h>\n#include <bpf/usdt.bpf.h>\n${programs}`,
+  );
+
+for (const [kind, expected, program] of [
+  [
+    'uprobe',
+    37,
+    (path: string) =>
+      counting(`SEC("uprobe/${path}:place_order") int f(void *ctx) { increment(); return 0; }`),
+  ],
+  [
+    'uretprobe',
+    37,
+    (path: string) =>
+      counting(`SEC("uretprobe/${path}:place_order") int f(void *ctx) { increment(); return 0; }`),
+  ],
+  [
+    'uprobe at an offset',
+    37,
+    (path: string) =>
+      counting(`SEC("uprobe/${path}:place_order+0x0") int f(void *ctx) { increment(); return 0; }`),
+  ],
+  [
+    'uprobe.multi',
+    42,
+    (path: string) =>
+      counting(`SEC("uprobe.multi/${path}:place_*") int f(void *ctx) { increment(); return 0; }`),
+  ],
+  [
+    'uretprobe.multi',
+    42,
+    (path: string) =>
+      counting(`SEC("uretprobe.multi/${path}:place_*") int f(void *ctx) { increment(); return 0; }`),
+  ],
+  [
+    'usdt',
+    // Only amounts above 7: their argument comes through too.
+    30,
+    (path: string) =>
+      usdt(
+        `SEC("usdt/${path}:shop:order") int BPF_USDT(order, int amount) { if (amount > 7) increment(); return 0; }`,
+      ),
+  ],
+] as const) {
+  test(`${kind}: counts what the pod's containers call, also those that start later`, async (t) => {
+    const { sandbox, sidecar, outsider, pod } = await makePods(t);
+    const path = compileNative(t, 'calls.c');
+    const web = start(t, sandbox.addContainer('web'), path);
+    await order(web);
+    const probe = await startAuthored(program(path), pod);
+    t.after(() => probe.close());
+    assert.deepEqual(
+      probe.programs.map(({ problem }) => problem),
+      [undefined],
+    );
+    await order(web);
+    assert.equal(eventsOf(probe), expected);
+
+    const [own, foreign] = [start(t, sidecar, path), start(t, outsider, path)];
+    await order(own);
+    await order(foreign);
+    assert.equal(eventsOf(probe), expected, 'neither the sidecar itself nor another pod');
+
+    const later = start(t, sandbox.addContainer('later'), path);
+    await order(later);
+    probe.follow!();
+    await order(later);
+    // The file is the same, so that its first orders count too, and none counts twice.
+    assert.equal(eventsOf(probe), 3 * expected);
+  });
+}
+
+test('a file is found once a container has it, and left when none has', async (t) => {
+  const { sandbox, pod } = await makePods(t);
+  const path = compileNative(t, 'calls.c');
+  const probe = await startAuthored(
+    counting(`SEC("uprobe/${path}:place_order") int f(void *ctx) { increment(); return 0; }`),
+    pod,
+  );
+  t.after(() => probe.close());
+  assert.deepEqual(
+    probe.programs.map(({ problem }) => problem),
+    [undefined],
+    'it waits for a container',
+  );
+  const web = start(t, sandbox.addContainer('web'), path);
+  await order(web);
+  assert.equal(eventsOf(probe), 0);
+  probe.follow!();
+  await order(web);
+  assert.equal(eventsOf(probe), 37);
+  web.kill();
+  await once(web, 'exit');
+  probe.follow!();
+  const again = start(t, sandbox.addContainer('again'), path);
+  await order(again);
+  assert.equal(eventsOf(probe), 37, 'nothing is attached');
+});
+
+for (const [name, section, problem] of [
+  ['a function that is not there', 'uprobe/%:nothing', /^program f: .*calls: it has no function nothing$/],
+  [
+    'a file that is no executable',
+    'uprobe//etc/passwd:main',
+    /^program f: \/etc\/passwd: \/proc\/\d+\/root\/etc\/passwd is no ELF file$/,
+  ],
+  [
+    'a section without a function',
+    'uprobe/%',
+    /^program f: section "uprobe\/.*" must be uprobe\/<file>:<function>$/,
+  ],
+  [
+    'a probe that is not there',
+    'usdt/%:shop:nothing',
+    /^program f: .*calls: program f cannot be attached to USDT probe shop:nothing of .*: ENOENT/,
+  ],
+  ['a pattern that fits nothing', 'uprobe.multi/%:zzz*', /^program f: .*calls: it has no function zzz\*$/],
+] as const) {
+  test(`${name} is told`, async (t) => {
+    const { sandbox, pod } = await makePods(t);
+    const path = compileNative(t, 'calls.c');
+    await order(start(t, sandbox.addContainer('web'), path));
+    const code = usdt(
+      `SEC("${section.replace('%', path)}") int f(struct pt_regs *ctx) { increment(); return bpf_usdt_arg_cnt(ctx) > 9; }`,
+    );
+    const probe = await startAuthored(
+      section.startsWith('usdt')
+        ? code
+        : counting(`SEC("${section.replace('%', path)}") int f(void *ctx) { increment(); return 0; }`),
+      pod,
+    );
+    t.after(() => probe.close());
+    assert.match(probe.programs[0]!.problem!, problem);
+  });
+}

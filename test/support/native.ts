@@ -1,0 +1,23 @@
+import { execFileSync } from 'node:child_process';
+import { cpSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { TestContext } from 'node:test';
+
+const fixtures = join(import.meta.dirname, '../fixtures');
+
+/** Compiles a program of test/fixtures for this machine, at a path of its own until the test ends. */
+export function compileNative(t: TestContext, source: string): string {
+  const directory = mkdtempSync(join(tmpdir(), 'bpf-sidecar-test-'));
+  t.after(() => rmSync(directory, { recursive: true }));
+  const path = join(directory, source.replace(/\.c$/, ''));
+  execFileSync('cc', ['-O1', '-o', path, join(fixtures, source)]);
+  return path;
+}
+
+/** The same bytes in another file. */
+export function copyOf(path: string): string {
+  const copy = `${path}-copy`;
+  cpSync(path, copy);
+  return copy;
+}
