@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { readAnnotations } from './contract/annotations.ts';
 import { createLog, type Log } from './contract/log.ts';
@@ -5,6 +6,7 @@ import { environment, mountPaths, paths } from './contract/pod.ts';
 import { negotiateFormat } from './exposition/negotiate.ts';
 import { ownFamilies } from './exposition/own.ts';
 import { createOwnMetrics, type OwnMetrics } from './metrics.ts';
+import { subdirectories } from './pod/cgroups.ts';
 import { type Identity, readIdentity } from './pod/identity.ts';
 import { watchDirectory } from './pod/watch.ts';
 import { renderLabels } from './series/labels.ts';
@@ -57,10 +59,13 @@ export async function run(argv: string[]): Promise<number> {
   const server = createHttpServer(routesOf(identity, sidecar, own), (error) =>
     log('error', 'a request failed', { error: error.message }),
   );
-  const stopWatching = watchDirectory(mountPaths.podInfo, settleTime, async () => {
-    const result = await update();
-    if (result !== undefined) own.configChanges.inc({ result });
-  });
+  const programs = subdirectories(mountPaths.programs).map((name) => join(mountPaths.programs, name));
+  const watched = [mountPaths.podInfo, ...programs].map((directory) =>
+    watchDirectory(directory, settleTime, async () => {
+      const result = await update();
+      if (result !== undefined) own.configChanges.inc({ result });
+    }),
+  );
   try {
     update();
     log('info', 'listening', { port: await listen(server, port) });
@@ -72,7 +77,7 @@ export async function run(argv: string[]): Promise<number> {
     process.stderr.write(`bpf-sidecar run: ${(error as Error).message}\n`);
     return 1;
   } finally {
-    stopWatching();
+    for (const stop of watched) stop();
     await sidecar.close();
   }
 }

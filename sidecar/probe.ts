@@ -53,15 +53,16 @@ export function startProbe(
   const { object, refused } = loadPrograms(source.name, source.elf, configure);
   const programs: AttachedProgram[] = [];
   let reader: ProbeReader | undefined;
+  let releaseNames: (() => void) | undefined;
   const close = () => {
     for (const { attachment } of programs) attachment?.detach();
     reader?.close();
-    shares.names.release(source.name);
+    releaseNames?.();
     closeObject(object);
   };
   try {
     const metrics = source.spec?.metrics ?? metricsOfMaps(source.name, object);
-    shares.names.claim(source.name, metrics);
+    releaseNames = shares.names.claim(source.name, metrics);
     reader = createProbeReader(metrics, object, context, shares.room);
     const update = source.spec?.cgroupIdMap && createCgroupIdMap(object, source.spec.cgroupIdMap);
     const updateCgroups = () => update?.(context.containerCgroups?.() ?? []);

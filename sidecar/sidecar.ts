@@ -17,7 +17,7 @@ import { shareHooks } from './programs/hooks/shared.ts';
 import type { Family } from './series/family.ts';
 import { createShares } from './series/shares.ts';
 import { describeIneffective, type PodSettings, readSettings } from './settings.ts';
-import { builtinProbe } from './source.ts';
+import { type WantedProbe, wantedProbes } from './source.ts';
 
 /** What the sidecar is doing, for /readyz, the status page and its own metrics. */
 export interface Status {
@@ -36,6 +36,8 @@ export interface Status {
 
 export interface ProbeStatus {
   name: string;
+  /** Why its files as they are now cannot be accepted; those before are in force. */
+  rejected?: string;
   problem?: string;
   programs: readonly ProgramState[];
 }
@@ -80,88 +82,127 @@ const foldPause = 250;
  */
 const followPauses = [100, 1_000, 5_000];
 
+/** A probe at work, and which version of its files it is. */
+interface RunningProbe {
+  probe: Probe;
+  version: string;
+}
+
+/** What was last read: the annotations, and which versions of the probes' files they meant. */
+interface Reading {
+  settings: PodSettings | Error;
+  versions: readonly string[];
+}
+
 /** Attaches nothing yet: the first update does. */
 export function createSidecar(identity: Identity, log: Log): { sidecar: Sidecar; update: Update } {
   let status: Status = { settled: false, probes: [] };
-  const probes = new Map<string, Probe>();
+  const running = new Map<string, RunningProbe>();
   const shares = createShares();
   const loadErrors = new Map<string, number>();
   let pod: Pod | undefined;
   let created: PodSettings | undefined;
-  let lastRead: PodSettings | Error | undefined;
+  let lastRead: Reading | undefined;
   let acceptances = 0;
   let lastUpdate: ReturnType<Update> = Promise.resolve(undefined);
   let closed = false;
 
   async function update(): ReturnType<Update> {
     const settings = attempt(readSettings);
-    if (closed || isDeepStrictEqual(settings, lastRead)) return undefined;
-    lastRead = settings;
+    const wanted = settings instanceof Error ? [] : wantedProbes(settings);
+    const reading = { settings, versions: wanted.map(({ version }) => version) };
+    if (closed || isDeepStrictEqual(reading, lastRead)) return undefined;
+    lastRead = reading;
     if (settings instanceof Error) {
       status = { ...status, settled: true, rejected: settings.message };
       log('error', settings.message);
       return 'rejected';
     }
-    await accept(settings);
-    return 'accepted';
+    await accept(settings, wanted);
+    return status.probes.some(({ rejected }) => rejected !== undefined) ? 'rejected' : 'accepted';
   }
 
-  async function accept(settings: PodSettings): Promise<void> {
+  async function accept(settings: PodSettings, wanted: readonly WantedProbe[]): Promise<void> {
     created ??= settings;
     acceptances++;
     const ineffective = describeIneffective(created, settings);
     const toldBefore = ineffective === status.ineffective;
-    const kept = [...probes.values()].filter(({ name }) => settings.probes.includes(name));
     status = {
       settled: false,
       settings,
       ...(ineffective !== undefined && { ineffective }),
-      probes: [...settings.programs.map(refuseProgram), ...kept],
+      probes: [],
     };
     if (ineffective !== undefined && !toldBefore) log('warn', ineffective);
     try {
-      await detachAllBut(kept);
-      await attachMissing(settings);
+      await detachAllBut(wanted);
+      await attachWanted(wanted);
     } catch (error) {
       status.problem = (error as Error).message;
     }
     // Ended before it was through: nothing is attached and nothing is wrong.
     if (closed) return;
     status.settled = true;
-    for (const problem of problemsOf(status)) log('error', problem);
-    if (isReady(status)) log('info', 'every probe is attached', { probes: settings.probes });
+    for (const problem of [...rejectionsOf(status), ...problemsOf(status)]) log('error', problem);
+    if (isReady(status))
+      log('info', 'every probe is attached', { probes: status.probes.map(({ name }) => name) });
     // Loading parsed the kernel's BTF several times: give those megabytes back.
     libc.malloc_trim(0);
   }
 
-  async function detachAllBut(kept: readonly Probe[]): Promise<void> {
-    const unwanted = [...probes.values()].filter((probe) => !kept.includes(probe));
+  async function detachAllBut(wanted: readonly { name: string }[]): Promise<void> {
+    const unwanted = [...running].filter(([name]) => !wanted.some((probe) => probe.name === name));
     if (unwanted.length === 0) return;
-    for (const { name } of unwanted) probes.delete(name);
+    for (const [name] of unwanted) running.delete(name);
     await pod?.hooks.exclusively(() => {
-      for (const probe of unwanted) probe.close();
+      for (const [, { probe }] of unwanted) probe.close();
     });
   }
 
-  async function attachMissing(settings: PodSettings): Promise<void> {
+  async function attachWanted(wanted: readonly WantedProbe[]): Promise<void> {
     pod ??= observePod();
-    const { cgroup, context, hooks } = pod;
-    for (const name of settings.probes) {
-      if (probes.has(name)) continue;
+    const done: ProbeStatus[] = [];
+    const show = () => {
+      const later = wanted.slice(done.length).flatMap(({ name }) => running.get(name)?.probe ?? []);
+      status.probes = [...done, ...later];
+    };
+    show();
+    for (const probe of wanted) {
       // A turn of the event loop between probes, to answer /healthz meanwhile.
       await setImmediate();
-      const outcome = await hooks.exclusively(() =>
-        closed ? undefined : attempt(() => startProbe(builtinProbe(name), cgroup, context, hooks, shares)),
-      );
-      if (outcome === undefined) return;
-      if (outcome instanceof Error) {
-        countLoadErrors(name, 1);
-        status.probes.push({ name, problem: outcome.message, programs: [] });
-      } else {
-        countLoadErrors(name, outcome.programsRefused);
-        probes.set(name, outcome);
-        status.probes.push(outcome);
-      }
+      done.push(await bringUp(probe, pod));
+      if (closed) return;
+      show();
+    }
+  }
+
+  /** A new version of a probe takes over from the one before only when it can be started. */
+  async function bringUp(
+    { name, version, read }: WantedProbe,
+    { cgroup, context, hooks }: Pod,
+  ): Promise<ProbeStatus> {
+    const before = running.get(name);
+    if (before?.version === version) return before.probe;
+    try {
+      const source = await read();
+      return await hooks.exclusively(() => {
+        if (closed) return { name, programs: [] };
+        const probe = startProbe(source, cgroup, context, hooks, shares);
+        const problem = before && newProblem(before.probe, probe);
+        if (problem !== undefined) {
+          probe.close();
+          throw new Error(problem);
+        }
+        before?.probe.close();
+        running.set(name, { probe, version });
+        countLoadErrors(name, probe.programsRefused);
+        return probe;
+      });
+    } catch (error) {
+      const { message } = error as Error;
+      countLoadErrors(name, 1);
+      if (before === undefined) return { name, problem: message, programs: [] };
+      return { name, rejected: message, programs: before.probe.programs };
     }
   }
 
@@ -211,10 +252,10 @@ export function createSidecar(identity: Identity, log: Log): { sidecar: Sidecar;
 
   /** Never rejects. */
   async function follow(): Promise<void> {
-    if (![...probes.values()].some((probe) => probe.follow)) return;
+    if (![...running.values()].some(({ probe }) => probe.follow)) return;
     await pod?.hooks
       .exclusively(() => {
-        for (const probe of probes.values()) probe.follow?.();
+        for (const { probe } of running.values()) probe.follow?.();
       })
       .catch((error: Error) => log('error', 'new containers cannot be followed', { error: error.message }));
   }
@@ -225,14 +266,14 @@ export function createSidecar(identity: Identity, log: Log): { sidecar: Sidecar;
     },
     read(onError) {
       pod?.containers.refresh();
-      return [...probes.values()].flatMap((probe) => {
+      return [...running.values()].flatMap(({ probe }) => {
         const families = attempt(() => probe.read());
         if (!(families instanceof Error)) return families;
         onError(probe.name, families);
         return [];
       });
     },
-    probes: () => probes.values(),
+    probes: () => [...running.values()].map(({ probe }) => probe),
     loadErrors,
     podLabels: () => status.settings?.seriesLabels ?? {},
     async close() {
@@ -253,8 +294,10 @@ export function createSidecar(identity: Identity, log: Log): { sidecar: Sidecar;
   };
 }
 
-function refuseProgram(name: string): ProbeStatus {
-  return { name, problem: 'programs of BPF resources cannot be run by this version', programs: [] };
+/** Why a program does not work in a new version of a probe, when more of them do not than before. */
+function newProblem(before: Probe, now: Probe): string | undefined {
+  const problems = ({ programs }: Probe) => programs.flatMap(({ problem }) => problem ?? []);
+  return problems(now).length > problems(before).length ? problems(now)[0] : undefined;
 }
 
 /** Whether every probe is attached with all its programs. */
@@ -271,6 +314,15 @@ export function problemsOf(status: Status): string[] {
       .map((reason) => `probe ${name}: ${reason}`),
   );
   return [rejected, status.problem, ...ofProbes].filter((problem) => problem !== undefined);
+}
+
+/** One sentence for each probe whose changed files are not in force. */
+function rejectionsOf(status: Status): string[] {
+  return status.probes.flatMap(({ name, rejected }) =>
+    rejected === undefined
+      ? []
+      : [`probe ${name}: its changed files are not accepted, those before are in force: ${rejected}`],
+  );
 }
 
 function findPod(identity: Identity): PodCgroup {

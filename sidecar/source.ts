@@ -1,5 +1,10 @@
+import { type BigIntStats, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
 import { type MetricSpec, readMetricSpec } from './contract/metric-spec.ts';
+import { mountPaths, programFiles } from './contract/pod.ts';
+import { builtinProbes } from './contract/probes.ts';
 import { readObject, readSpec } from './objects.ts';
+import type { PodSettings } from './settings.ts';
 
 /** What a probe is made of: the built-in ones and a user's own are the same from here on. */
 export interface ProbeSource {
@@ -10,6 +15,66 @@ export interface ProbeSource {
   spec?: MetricSpec;
 }
 
+/** A probe that the pod's annotations ask for. */
+export interface WantedProbe {
+  name: string;
+  /** Becomes another one when the probe's files do. */
+  version: string;
+  /** Rejects with an Error of one sentence when there is no such probe, or its spec is wrong. */
+  read(): Promise<ProbeSource>;
+}
+
+const maxFileBytes = 16 * 1024 * 1024;
+
+/** The built-in probes, then the programs, as they are now. */
+export function wantedProbes({ probes, programs }: PodSettings): WantedProbe[] {
+  return [
+    ...probes.map((name) => ({ name, version: '', read: async () => builtinProbe(name) })),
+    ...programs.map((name) => ({
+      name,
+      version: Object.values(programFiles)
+        .map((file) => versionOf(join(mountPaths.programs, name, file)))
+        .join(),
+      read: () => readProgram(name),
+    })),
+  ];
+}
+
 export function builtinProbe(name: string): ProbeSource {
   return { name, elf: readObject(name), spec: readMetricSpec(readSpec(name), `${name}.yaml`) };
+}
+
+/** A user's own, from the volume that holds it. */
+async function readProgram(name: string): Promise<ProbeSource> {
+  if ((builtinProbes as readonly string[]).includes(name))
+    throw new Error(`program ${name} has the name of a built-in probe; give its BPF resource another one`);
+  const directory = join(mountPaths.programs, name);
+  const elf = readIfThere(join(directory, programFiles.object));
+  if (elf === undefined)
+    throw new Error(
+      `program ${name} is not there: ${join(directory, programFiles.object)} must be a file of the volume that the webhook adds`,
+    );
+  const yaml = readIfThere(join(directory, programFiles.spec));
+  if (yaml === undefined) return { name, elf };
+  // Here and not above: the YAML parser takes 2 MiB of memory, and the built-in probes need none.
+  const { parseMetricSpec } = await import('./contract/metric-spec-yaml.ts');
+  return { name, elf, spec: parseMetricSpec(yaml.toString(), `${name}/${programFiles.spec}`) };
+}
+
+function readIfThere(path: string): Buffer | undefined {
+  const status = statOf(path);
+  if (status === undefined) return undefined;
+  if (status.size > maxFileBytes)
+    throw new Error(`${path} has ${status.size} bytes, and the most is ${maxFileBytes}`);
+  return readFileSync(path);
+}
+
+/** The kubelet writes a changed ConfigMap into new files. */
+function versionOf(path: string): string {
+  const status = statOf(path);
+  return status === undefined ? 'none' : `${status.ino}-${status.mtimeNs}-${status.size}`;
+}
+
+function statOf(path: string): BigIntStats | undefined {
+  return statSync(path, { bigint: true, throwIfNoEntry: false });
 }

@@ -9,7 +9,7 @@ export function renderStatus(identity: Identity, status: Status): string {
     `pod ${identity.namespace}/${identity.pod} on node ${identity.node}`,
     '',
     ...status.probes.flatMap((probe) => [
-      `${probe.name}: ${probe.problem ?? `${probe.programs.length} program(s)`}`,
+      `${probe.name}: ${probe.rejected === undefined ? '' : `changed files not accepted, those before are in force: ${probe.rejected}; `}${probe.problem ?? `${probe.programs.length} program(s)`}`,
       ...probe.programs.map(
         (program) => `  SEC("${program.section}") ${program.name}: ${program.problem ?? 'attached'}`,
       ),

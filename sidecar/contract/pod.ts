@@ -15,9 +15,14 @@ export const mountPaths = {
   containerLogs: '/host/var/log/containers',
   /** The host's /sys/fs/bpf, through which the sidecars of a node share their dispatchers. */
   bpffs: '/host/sys/fs/bpf',
+  /** A directory for each of the user's own programs, by its name, with the files `programFiles`. */
+  programs: '/etc/bpf-sidecar/programs',
   /** The host's /proc, through which executables and libraries in the pod's other containers are found. */
   proc: '/host/proc',
 } as const;
+
+/** In the directory of a program: its object, and its metric spec, which may be left out. */
+export const programFiles = { object: 'program.bpf.o', spec: 'metrics.yaml' } as const;
 
 /** Environment variables of the sidecar; the first four come from the downward API. */
 export const environment = {

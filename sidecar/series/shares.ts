@@ -9,9 +9,11 @@ export interface Shares {
 
 /** Whose the names of families and samples are: two of one name would break the scrape. */
 export interface NameClaims {
-  /** Throws an Error of one sentence, and claims nothing, when another probe has one of the names. */
-  claim(probe: string, metrics: readonly { type: string; name: string }[]): void;
-  release(probe: string): void;
+  /**
+   * Gives what releases the names. A probe may claim names twice, while a new version of it takes over. Throws an Error of
+   * one sentence, and claims nothing, when another probe has one of the names.
+   */
+  claim(probe: string, metrics: readonly { type: string; name: string }[]): () => void;
 }
 
 export function createShares(): Shares {
@@ -19,21 +21,21 @@ export function createShares(): Shares {
 }
 
 function createNameClaims(): NameClaims {
-  const owners = new Map<string, string>();
+  const claims = new Set<{ probe: string; names: ReadonlySet<string> }>();
   return {
     claim(probe, metrics) {
+      const others = [...claims].filter((claim) => claim.probe !== probe);
       for (const { type, name } of metrics)
-        for (const taken of namesOf(type, name)) {
-          const owner = owners.get(taken);
-          if (owner !== undefined && owner !== probe)
+        for (const wanted of namesOf(type, name)) {
+          const owner = others.find(({ names }) => names.has(wanted));
+          if (owner !== undefined)
             throw new Error(
-              `metric ${name}: the name ${taken} is already one of probe ${owner}; give the metric another name`,
+              `metric ${name}: the name ${wanted} is already one of probe ${owner.probe}; give the metric another name`,
             );
         }
-      for (const { type, name } of metrics) for (const taken of namesOf(type, name)) owners.set(taken, probe);
-    },
-    release(probe) {
-      for (const [name, owner] of owners) if (owner === probe) owners.delete(name);
+      const claim = { probe, names: new Set(metrics.flatMap(({ type, name }) => [...namesOf(type, name)])) };
+      claims.add(claim);
+      return () => void claims.delete(claim);
     },
   };
 }

@@ -1,0 +1,167 @@
+import assert from 'node:assert/strict';
+import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { mountPaths, programFiles } from '../../sidecar/contract/pod.ts';
+import { counting } from '../support/author.ts';
+import { compileProgram } from '../support/compile.ts';
+import { eventually } from '../support/eventually.ts';
+import { request } from '../support/http.ts';
+import { type ObservedPod, output, podFor } from '../support/pod.ts';
+import { writing } from '../support/work.ts';
+
+/** What a ConfigMap holds of a program. */
+interface Files {
+  elf?: Buffer;
+  yaml?: string;
+}
+
+let revisions = 0;
+
+/** As the kubelet does: new files beside the old ones, and then a link that leads to them all at once. */
+function writeConfigMap(directory: string, { elf, yaml }: Files): void {
+  const revision = `..revision-${revisions++}`;
+  mkdirSync(join(directory, revision), { recursive: true });
+  if (elf) writeFileSync(join(directory, revision, programFiles.object), elf);
+  if (yaml) writeFileSync(join(directory, revision, programFiles.spec), yaml);
+  rmSync(join(directory, '..data_tmp'), { force: true });
+  symlinkSync(revision, join(directory, '..data_tmp'));
+  renameSync(join(directory, '..data_tmp'), join(directory, '..data'));
+  for (const file of Object.values(programFiles)) {
+    rmSync(join(directory, file), { force: true });
+    symlinkSync(`..data/${file}`, join(directory, file));
+  }
+}
+
+/** A pod that runs the programs of ConfigMaps; the BPF resources that name them are the webhook's business. */
+async function podWith(
+  t: TestContext,
+  programs: Record<string, Files>,
+): Promise<{ pod: ObservedPod; change(name: string, files: Files): void }> {
+  const root = mkdtempSync(join(tmpdir(), 'bpf-sidecar-test-'));
+  t.after(() => rmSync(root, { recursive: true }));
+  const change = (name: string, files: Files) => writeConfigMap(join(root, name), files);
+  for (const [name, files] of Object.entries(programs)) change(name, files);
+  const pod = await podFor(t, {
+    probes: 'syscalls',
+    edit(sidecar, manifest) {
+      manifest.metadata!.annotations!['bpf.sh/programs'] = Object.keys(programs).join();
+      for (const name of Object.keys(programs)) {
+        const volume = `program-${name}`;
+        manifest.spec!.volumes!.push({ name: volume, hostPath: { path: join(root, name) } });
+        sidecar.volumeMounts!.push({
+          name: volume,
+          mountPath: join(mountPaths.programs, name),
+          readOnly: true,
+        });
+      }
+    },
+  });
+  return { pod, change };
+}
+
+const onCall = (call: string) =>
+  compileProgram(
+    counting(
+      `SEC("tp_btf/sys_enter") int calls(__u64 *ctx) { if (ctx[1] == __NR_${call}) increment(); return 0; }`,
+    ),
+  );
+
+const spec = (name: string) => `metrics: { counters: [{ name: ${name}, map: events_total, labels: [] }] }`;
+
+test('programs of ConfigMaps count, with a metric spec and without', async (t) => {
+  const elf = await onCall('write');
+  const { pod } = await podWith(t, { 'my-writes': { elf, yaml: spec('my_writes_total') }, plain: { elf } });
+  assert.equal((await request(pod.url('/readyz'))).text, 'every probe is attached\n');
+  await output(pod.addContainer('web'), ...writing(123));
+  const { value } = await pod.scrape();
+  assert.equal(value('bpf_my_writes_total'), 123);
+  assert.equal(value('plain_events_total', { key: '00000' }), 123);
+  assert.equal(value('bpf_syscalls_total', { container: 'web', syscall: 'write' }), 123);
+  assert.equal(value('bpf_sidecar_program_attached', { probe: 'my-writes', program: 'calls' }), 1);
+});
+
+test('a changed ConfigMap replaces its program and touches no other', async (t) => {
+  const { pod, change } = await podWith(t, {
+    mine: { elf: await onCall('write'), yaml: spec('mine_total') },
+    other: { elf: await onCall('write'), yaml: spec('other_total') },
+  });
+  const web = pod.addContainer('web');
+  await output(web, ...writing(100));
+  assert.equal((await pod.scrape()).value('bpf_mine_total'), 100);
+
+  // The same name for a metric of another type, and another system call.
+  change('mine', {
+    elf: await onCall('dup2'),
+    yaml: 'metrics: { gauges: [{ name: mine_total, map: events_total, labels: [] }] }',
+  });
+  await eventually(async () => {
+    const { all } = await pod.scrape();
+    assert.equal(all.find(({ name }) => name === 'bpf_mine_total')?.value, 0);
+  });
+  await output(web, ...writing(50));
+  await output(web, 'python3', '-c', 'import os\nfor _ in range(7): os.dup2(1, 9)');
+  const { value } = await pod.scrape();
+  assert.ok(value('bpf_mine_total') >= 7);
+  assert.equal(value('bpf_sidecar_config_changes_total', { result: 'accepted' }), 1);
+  assert.ok(value('bpf_other_total') >= 150);
+  assert.ok(value('bpf_syscalls_total', { container: 'web', syscall: 'write' }) >= 150);
+});
+
+test('a bad change leaves the program as it was, and is told', async (t) => {
+  const elf = await onCall('write');
+  const { pod, change } = await podWith(t, { mine: { elf, yaml: spec('mine_total') } });
+  const web = pod.addContainer('web');
+  const refused = await compileProgram(
+    counting('SEC("tp_btf/sys_enter") int calls(__u64 *ctx) { increment(); return *(int *)8; }'),
+  );
+  let expected = 0;
+  for (const [files, reason] of [
+    [{ elf: Buffer.from('no object'), yaml: spec('mine_total') }, /object mine is not an ELF file/],
+    [{ elf, yaml: 'metrics: {}' }, /mine\/metrics\.yaml: metrics: must have at least one metric/],
+    [
+      { elf, yaml: 'metrics: { counters: [{ name: x, map: nowhere, labels: [] }] }' },
+      /object mine has no map nowhere/,
+    ],
+    [
+      { elf: refused, yaml: spec('mine_total') },
+      /program calls cannot be loaded: EACCES.*invalid mem access 'scalar'/,
+    ],
+    [{ elf, yaml: spec('syscalls_total') }, /the name bpf_syscalls_total is already one of probe syscalls/],
+    [{}, /program mine is not there: .*program\.bpf\.o must be a file of the volume/],
+  ] as const) {
+    change('mine', files);
+    await eventually(async () => assert.match((await request(pod.url('/'))).text, reason));
+    assert.match(
+      (await request(pod.url('/'))).text,
+      /^mine: changed files not accepted, those before are in force: .*1 program\(s\)$/m,
+    );
+    assert.equal((await request(pod.url('/readyz'))).status, 200);
+    await output(web, ...writing(10));
+    expected += 10;
+    assert.equal((await pod.scrape()).value('bpf_mine_total'), expected);
+  }
+  assert.equal((await pod.scrape()).value('bpf_sidecar_config_changes_total', { result: 'rejected' }), 6);
+  assert.match(
+    pod.running.containers[0]!.lastLines().join('\n'),
+    /probe mine: its changed files are not accepted, those before are in force: program mine is not there/,
+  );
+});
+
+test('what cannot be had from the start is told, and the rest works', async (t) => {
+  const { pod } = await podWith(t, {
+    tcp: { elf: await onCall('write') },
+    absent: {},
+    fine: { elf: await onCall('write') },
+  });
+  const { status, text } = await request(pod.url('/readyz'));
+  assert.equal(status, 503);
+  assert.match(
+    text,
+    /^probe tcp: program tcp has the name of a built-in probe; give its BPF resource another one$/m,
+  );
+  assert.match(text, /^probe absent: program absent is not there: /m);
+  await output(pod.addContainer('web'), ...writing(5));
+  assert.equal((await pod.scrape()).value('fine_events_total'), 5);
+});
