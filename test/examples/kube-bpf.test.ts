@@ -1,0 +1,77 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { mountPaths, programFiles } from '../../sidecar/contract/pod.ts';
+import { request } from '../support/http.ts';
+import { type ObservedPod, output, podFor } from '../support/pod.ts';
+import { writing } from '../support/work.ts';
+
+const directory = join(import.meta.dirname, '../../examples/kube-bpf');
+const readme = readFileSync(join(directory, 'README.md'), 'utf8');
+
+/** What the README shows in fences of shell. */
+const commands = [...readme.matchAll(/```sh\n(.*?)```/gs)].map(([, text]) => text!);
+const lines = readme.slice(readme.indexOf('    # HELP')).replace(/^ {4}/gm, '');
+
+/** A pod whose programs are compiled with the README's commands and mounted as the ConfigMaps would be. */
+async function podWithExamples(t: TestContext): Promise<ObservedPod> {
+  const root = mkdtempSync(join(tmpdir(), 'bpf-sidecar-test-'));
+  t.after(() => rmSync(root, { recursive: true }));
+  for (const file of ['packets.bpf.c', 'writes.bpf.c']) copyFileSync(join(directory, file), join(root, file));
+  const compile = commands[0]!.split('\n').filter((command) => command.startsWith('clang'));
+  assert.equal(compile.length, 2);
+  execFileSync('sh', ['-ec', compile.join('\n')], { cwd: root });
+  const put = (name: string, object: string, spec?: string) => {
+    mkdirSync(join(root, name));
+    copyFileSync(join(root, object), join(root, name, programFiles.object));
+    if (spec) copyFileSync(join(directory, spec), join(root, name, programFiles.spec));
+  };
+  put('test', 'packets.bpf.o');
+  put('writes', 'writes.bpf.o', 'writes.metrics.yaml');
+  return podFor(t, {
+    probes: '',
+    node: '127.0.0.1',
+    edit(sidecar, pod) {
+      pod.metadata!.annotations!['bpf.sh/programs'] = 'test,writes';
+      pod.spec!.volumes!.push({ name: 'programs', hostPath: { path: root } });
+      sidecar.volumeMounts!.push({ name: 'programs', mountPath: mountPaths.programs, readOnly: true });
+    },
+  });
+}
+
+/** Sends packets whose contents nobody understands, and which nobody answers therefore. */
+const packets = `
+import socket, sys
+for protocol, count in ((2, 1), (6, 551), (17, 15930)):
+    sender = socket.socket(socket.AF_INET, socket.SOCK_RAW, protocol)
+    for _ in range(count): sender.sendto(b'\\x00' * 20, (sys.argv[1], 0))
+`;
+
+test("the packet counter prints the lines of kube-bpf's talk", async (t) => {
+  const pod = await podWithExamples(t);
+  const web = pod.addContainer('web');
+  const gateway = await output(web, 'sh', '-c', "ip route | awk '/default/ {printf $3}'");
+  await output(web, 'python3', '-c', packets, gateway);
+  // Scrapes are packets of the pod too: this one has come when the kernel has seen all that was sent.
+  const { text } = await request(pod.url('/metrics'));
+  const [, filter] = commands[1]!.split(/\| *grep/);
+  const printed = execFileSync('sh', ['-c', `grep ${filter}`], { input: text, encoding: 'utf8' });
+  const withoutTcp = (shown: string) => shown.replace(/(key="00006".*\}) \d+/, '$1 …');
+  assert.equal(withoutTcp(printed), withoutTcp(lines));
+  // The TCP of the startup probe and of the scrape comes on top.
+  const [, tcp] = /key="00006".*\} (\d+)/.exec(printed) ?? [];
+  assert.ok(Number(tcp) > 551 && Number(tcp) < 651, tcp);
+});
+
+test('the write counter counts calls and bytes by container and command', async (t) => {
+  const pod = await podWithExamples(t);
+  await output(pod.addContainer('web'), ...writing(4711));
+  const { value } = await pod.scrape();
+  const labels = { container: 'web', command: 'dd' };
+  assert.equal(value('demo_writes_total', labels), 4711);
+  assert.equal(value('demo_written_bytes_total', labels), 4711);
+  assert.equal(value('demo_writes_uncounted_total'), 0);
+});
