@@ -1,14 +1,17 @@
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { readAnnotations } from './contract/annotations.ts';
+import { neededCapabilities } from './contract/capabilities.ts';
 import { createLog, type Log } from './contract/log.ts';
 import { environment, mountPaths, paths } from './contract/pod.ts';
+import { builtinProbes } from './contract/probes.ts';
 import { negotiateFormat } from './exposition/negotiate.ts';
 import { ownFamilies } from './exposition/own.ts';
 import { createOwnMetrics, type OwnMetrics } from './metrics.ts';
 import { subdirectories } from './pod/cgroups.ts';
 import { type Identity, readIdentity } from './pod/identity.ts';
 import { watchDirectory } from './pod/watch.ts';
+import { createPrivilege, limitCapabilities } from './privilege.ts';
 import { renderLabels } from './series/labels.ts';
 import { type Answer, closeServer, createHttpServer, listen, type Routes, text } from './server.ts';
 import { createSidecar, isReady, problemsOf, type Sidecar } from './sidecar.ts';
@@ -54,13 +57,15 @@ export async function run(argv: string[]): Promise<number> {
   }
 
   const log: Log = (...line) => createLog(write, sidecar.status.settings?.logLevel)(...line);
-  const { sidecar, update } = createSidecar(identity, log);
+  const programs = subdirectories(mountPaths.programs);
+  limitCapabilities([...neededCapabilities(builtinProbes, programs, port), 'SYS_RESOURCE']);
+  const { sidecar, update } = createSidecar(identity, log, createPrivilege());
   const own = createOwnMetrics(sidecar);
   const server = createHttpServer(routesOf(identity, sidecar, own), (error) =>
     log('error', 'a request failed', { error: error.message }),
   );
-  const programs = subdirectories(mountPaths.programs).map((name) => join(mountPaths.programs, name));
-  const watched = [mountPaths.podInfo, ...programs].map((directory) =>
+  const directories = programs.map((name) => join(mountPaths.programs, name));
+  const watched = [mountPaths.podInfo, ...directories].map((directory) =>
     watchDirectory(directory, settleTime, async () => {
       const result = await update();
       if (result !== undefined) own.configChanges.inc({ result });

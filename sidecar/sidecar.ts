@@ -4,12 +4,14 @@ import { isDeepStrictEqual } from 'node:util';
 import { attempt } from './attempt.ts';
 import type { Log } from './contract/log.ts';
 import { mountPaths } from './contract/pod.ts';
+import { isBuiltin } from './contract/probes.ts';
 import { libc } from './libbpf/native.ts';
 import { readAncestors } from './pod/ancestors.ts';
 import { findPodCgroup, type PodCgroup } from './pod/cgroups.ts';
 import { type Containers, createContainers } from './pod/containers.ts';
 import type { Identity } from './pod/identity.ts';
 import { watchDirectory } from './pod/watch.ts';
+import type { Privilege } from './privilege.ts';
 import { type Probe, type ProgramState, startProbe } from './probe.ts';
 import type { ProbeContext } from './probe-reader.ts';
 import type { Hooks } from './programs/hooks/hooks.ts';
@@ -95,7 +97,11 @@ interface Reading {
 }
 
 /** Attaches nothing yet: the first update does. */
-export function createSidecar(identity: Identity, log: Log): { sidecar: Sidecar; update: Update } {
+export function createSidecar(
+  identity: Identity,
+  log: Log,
+  privilege: Privilege,
+): { sidecar: Sidecar; update: Update } {
   let status: Status = { settled: false, probes: [] };
   const running = new Map<string, RunningProbe>();
   const shares = createShares();
@@ -118,7 +124,7 @@ export function createSidecar(identity: Identity, log: Log): { sidecar: Sidecar;
       log('error', settings.message);
       return 'rejected';
     }
-    await accept(settings, wanted);
+    await privilege.during(() => accept(settings, wanted));
     return status.probes.some(({ rejected }) => rejected !== undefined) ? 'rejected' : 'accepted';
   }
 
@@ -253,10 +259,11 @@ export function createSidecar(identity: Identity, log: Log): { sidecar: Sidecar;
   /** Never rejects. */
   async function follow(): Promise<void> {
     if (![...running.values()].some(({ probe }) => probe.follow)) return;
-    await pod?.hooks
-      .exclusively(() => {
-        for (const { probe } of running.values()) probe.follow?.();
-      })
+    const followAll = () => {
+      for (const { probe } of running.values()) probe.follow?.();
+    };
+    await privilege
+      .during(async () => pod?.hooks.exclusively(followAll))
       .catch((error: Error) => log('error', 'new containers cannot be followed', { error: error.message }));
   }
 
@@ -267,7 +274,9 @@ export function createSidecar(identity: Identity, log: Log): { sidecar: Sidecar;
     read(onError) {
       pod?.containers.refresh();
       return [...running.values()].flatMap(({ probe }) => {
-        const families = attempt(() => probe.read());
+        const families = attempt(() =>
+          isBuiltin(probe.name) ? probe.read() : privilege.briefly(probe.read),
+        );
         if (!(families instanceof Error)) return families;
         onError(probe.name, families);
         return [];
@@ -280,9 +289,9 @@ export function createSidecar(identity: Identity, log: Log): { sidecar: Sidecar;
       closed = true;
       await lastUpdate;
       pod?.stopWatching();
-      await detachAllBut([]).catch((error: Error) =>
-        log('error', 'probes cannot be detached', { error: error.message }),
-      );
+      await privilege
+        .during(() => detachAllBut([]))
+        .catch((error: Error) => log('error', 'probes cannot be detached', { error: error.message }));
     },
   };
   return {

@@ -2,7 +2,7 @@ import { type BigIntStats, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { type MetricSpec, readMetricSpec } from './contract/metric-spec.ts';
 import { mountPaths, programFiles } from './contract/pod.ts';
-import { builtinProbes } from './contract/probes.ts';
+import { isBuiltin } from './contract/probes.ts';
 import { readObject, readSpec } from './objects.ts';
 import type { PodSettings } from './settings.ts';
 
@@ -46,7 +46,7 @@ export function builtinProbe(name: string): ProbeSource {
 
 /** A user's own, from the volume that holds it. */
 async function readProgram(name: string): Promise<ProbeSource> {
-  if ((builtinProbes as readonly string[]).includes(name))
+  if (isBuiltin(name))
     throw new Error(`program ${name} has the name of a built-in probe; give its BPF resource another one`);
   const directory = join(mountPaths.programs, name);
   const elf = readIfThere(join(directory, programFiles.object));

@@ -8,12 +8,17 @@ interface Quantities {
   memory?: string;
 }
 
-/** What the administrator decides about every sidecar; no annotation can change `image` or `imagePullPolicy`. */
+/** What the sidecar may do: all that root may, or only what the probes of its pod need. */
+export const privileges = ['privileged', 'capabilities'] as const;
+export type Privilege = (typeof privileges)[number];
+
+/** What the administrator decides about every sidecar; no annotation can change `image`, `imagePullPolicy` or `privilege`. */
 export interface InjectionConfig {
   /** Written to the status annotation. */
   version: string;
   image: string;
   imagePullPolicy: 'Always' | 'IfNotPresent' | 'Never';
+  privilege: Privilege;
   resources: {
     requests: Quantities;
     limits: Quantities;
@@ -24,11 +29,12 @@ export interface InjectionConfig {
 
 export const defaultImage = `bpf-sidecar:${version}`;
 
-export function injectionConfig(image: string): InjectionConfig {
+export function injectionConfig(image: string, privilege: Privilege = 'privileged'): InjectionConfig {
   return {
     version,
     image,
     imagePullPolicy: 'IfNotPresent',
+    privilege,
     resources: {
       requests: { cpu: '20m', memory: '64Mi' },
       limits: { memory: '128Mi' },

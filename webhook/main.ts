@@ -3,8 +3,8 @@ import { isIP } from 'node:net';
 import { createLog } from '../sidecar/contract/log.ts';
 import { createAuthority } from './certificates/authority.ts';
 import { renewCertificate } from './certificates/renewal.ts';
-import { CommandError, exit, parseOptions, readImage, runCommand } from './cli/command.ts';
-import { injectionConfig } from './config.ts';
+import { CommandError, exit, parseOptions, readImage, readPrivilege, runCommand } from './cli/command.ts';
+import { injectionConfig, type Privilege } from './config.ts';
 import { createMetrics } from './metrics.ts';
 import { createMutate } from './mutate.ts';
 import { close, createServer, listen } from './server.ts';
@@ -14,6 +14,7 @@ const help = `Usage: bpf-sidecar webhook --image IMAGE --dns-name NAME --ca-out 
 Serves the mutating admission webhook over HTTPS, with a certificate of its own CA.
 
   --image IMAGE      image of the sidecar
+  --privilege LEVEL  of the sidecar: privileged (the default), or capabilities, only those that its probes need
   --dns-name NAME    DNS name or IP address by which the API server calls (repeatable)
   --ca-out FILE      where to write the CA's certificate (PEM), for the caBundle
   --host ADDRESS     address to listen on (default 0.0.0.0)
@@ -43,6 +44,7 @@ export function webhook(argv: string[]): Promise<number> {
 
 interface Options {
   image: string;
+  privilege: Privilege;
   names: string[];
   caFile: string;
   host: string;
@@ -54,6 +56,7 @@ const dnsName = /^(?=.{1,253}$)[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?(\.[a-z0-9]([-a
 function readOptions(argv: string[]): Options | 'help' {
   const values = parseOptions(argv, {
     image: { type: 'string' },
+    privilege: { type: 'string', default: 'privileged' },
     'dns-name': { type: 'string', multiple: true },
     'ca-out': { type: 'string' },
     host: { type: 'string', default: '0.0.0.0' },
@@ -71,17 +74,24 @@ function readOptions(argv: string[]): Options | 'help' {
   const port = /^[0-9]{1,5}$/.test(values.port) ? Number(values.port) : Number.NaN;
   if (!(port <= 65535))
     throw new CommandError(`--port ${values.port}: must be a number from 0 to 65535`, exit.usage);
-  return { image: readImage(values.image!), names, caFile: values['ca-out']!, host: values.host, port };
+  return {
+    image: readImage(values.image!),
+    privilege: readPrivilege(values.privilege),
+    names,
+    caFile: values['ca-out']!,
+    host: values.host,
+    port,
+  };
 }
 
-async function serve({ image, names, caFile, host, port }: Options): Promise<number> {
+async function serve({ image, privilege, names, caFile, host, port }: Options): Promise<number> {
   const log = createLog((line) => process.stdout.write(line));
   const metrics = createMetrics();
   const authority = await createAuthority();
   const issue = () => authority.issue(names);
   const server = createServer(
     await issue(),
-    createMutate(injectionConfig(image), metrics, log),
+    createMutate(injectionConfig(image, privilege), metrics, log),
     metrics,
     log,
   );

@@ -86,7 +86,15 @@ function argvOf(container: V1Container, images: Surroundings['images']): string[
     throw new Error(
       `container ${container.name} wants the image ${container.image}; here are only ${Object.keys(images).join(', ')}`,
     );
-  return [...(container.command ?? image.entrypoint), ...(container.args ?? [])];
+  return [...limits(container), ...(container.command ?? image.entrypoint), ...(container.args ?? [])];
+}
+
+/** What takes from root what a container that is not privileged has not. */
+function limits({ securityContext }: V1Container): string[] {
+  const capabilities = securityContext?.capabilities;
+  if (securityContext?.privileged || !capabilities?.drop?.includes('ALL')) return [];
+  const added = (capabilities.add ?? []).map((name) => `,+${name.toLowerCase()}`).join('');
+  return ['setpriv', '--bounding-set', `-all${added}`, '--'];
 }
 
 function environmentOf(container: V1Container, pod: V1Pod, sandbox: Sandbox): Record<string, string> {

@@ -61,6 +61,7 @@ export const libbpf = openLibrary('libbpf.so.1', {
 
 export const libc = openLibrary(null, {
   __errno_location: ['pointer', []],
+  capset: ['int', ['buffer', 'buffer']],
   dup: ['int', ['int']],
   dup2: ['int', ['int', 'int']],
   flock: ['int', ['int', 'int']],
@@ -72,6 +73,7 @@ export const libc = openLibrary(null, {
   mmap: ['pointer', ['pointer', 'uint64', 'int', 'int', 'int', 'uint64']],
   mount: ['int', ['string', 'string', 'string', 'uint64', 'buffer']],
   munmap: ['int', ['pointer', 'uint64']],
+  prctl: ['int', ['int', 'uint64', 'uint64', 'uint64', 'uint64']],
   setsockopt: ['int', ['int', 'int', 'int', 'buffer', 'uint32']],
   socket: ['int', ['int', 'int', 'int']],
   strnlen: ['uint64', ['pointer', 'uint64']],

@@ -14,7 +14,7 @@ import {
   type SandboxOptions,
 } from '../../scripts/node/sandbox.ts';
 import { admit } from '../../webhook/admission/admit.ts';
-import { injectionConfig } from '../../webhook/config.ts';
+import { injectionConfig, type Privilege } from '../../webhook/config.ts';
 
 const image = 'bpf-sidecar:test';
 /** What the image of the sidecar starts. */
@@ -45,6 +45,7 @@ export interface ObservedPodOptions extends SandboxOptions {
   probes?: string;
   annotations?: Record<string, string>;
   labels?: Record<string, string>;
+  privilege?: Privilege;
   /** Runs the sidecar in a cgroup namespace of its own. */
   cgroupNamespace?: boolean;
   /** Changes the pod that the webhook injected, and the sidecar's container in it, before it starts. */
@@ -131,7 +132,7 @@ export function samplesOf(text: string): Samples {
 }
 
 /** The pod as the webhook would have it, less its application containers: tests bring their own. */
-function inject(sandbox: Sandbox, { probes, annotations, labels }: ObservedPodOptions): V1Pod {
+function inject(sandbox: Sandbox, { probes, annotations, labels, privilege }: ObservedPodOptions): V1Pod {
   const object = {
     apiVersion: 'v1',
     kind: 'Pod',
@@ -148,7 +149,7 @@ function inject(sandbox: Sandbox, { probes, annotations, labels }: ObservedPodOp
     },
     spec: { containers: [{ name: 'web', image: 'none' }] },
   };
-  const admission = admit(reviewOf(object, 'test', sandbox.namespace), injectionConfig(image));
+  const admission = admit(reviewOf(object, 'test', sandbox.namespace), injectionConfig(image, privilege));
   if ('problem' in admission) throw new Error(admission.problem);
   const { patch } = admission.review.response;
   if (patch === undefined)

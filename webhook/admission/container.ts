@@ -1,5 +1,13 @@
-import type { V1Container, V1EnvVar, V1Probe, V1ResourceRequirements } from '@kubernetes/client-node';
+import type {
+  V1Container,
+  V1EnvVar,
+  V1Probe,
+  V1ResourceRequirements,
+  V1SecurityContext,
+} from '@kubernetes/client-node';
 import type { AddOperation } from 'fast-json-patch';
+import type { Settings } from '../../sidecar/contract/annotations.ts';
+import { neededCapabilities } from '../../sidecar/contract/capabilities.ts';
 import { containerName, environment, mountPaths, paths } from '../../sidecar/contract/pod.ts';
 import type { InjectionConfig } from '../config.ts';
 import type { Pod } from './pod.ts';
@@ -13,10 +21,11 @@ const portName = 'bpf-metrics';
  */
 export function buildContainer(
   pod: Pod,
-  port: number,
+  settings: Settings,
   resources: V1ResourceRequirements,
   config: InjectionConfig,
 ): V1Container {
+  const port = settings.metricsPort;
   return {
     name: containerName,
     image: config.image,
@@ -43,16 +52,7 @@ export function buildContainer(
     startupProbe: probe(paths.settled, { periodSeconds: 1, timeoutSeconds: 1, failureThreshold: 60 }),
     // No readinessProbe: a sidecar that is not ready would take the application out of its Service.
     livenessProbe: probe(paths.health, { periodSeconds: 10, timeoutSeconds: 5, failureThreshold: 3 }),
-    securityContext: {
-      privileged: true,
-      runAsUser: 0,
-      runAsGroup: 0,
-      runAsNonRoot: false,
-      readOnlyRootFilesystem: true,
-      // A profile of the pod would be inherited: a runtime may apply AppArmor's even to privileged containers.
-      seccompProfile: { type: 'Unconfined' },
-      appArmorProfile: { type: 'Unconfined' },
-    },
+    securityContext: securityContext(settings, config),
     resources,
     terminationMessagePath: '/dev/termination-log',
     terminationMessagePolicy: 'FallbackToLogsOnError',
@@ -63,8 +63,34 @@ export function buildContainer(
       { name: volumeNames.cgroup, mountPath: mountPaths.cgroup, readOnly: true },
       { name: volumeNames.containerLogs, mountPath: mountPaths.containerLogs, readOnly: true },
       { name: volumeNames.bpffs, mountPath: mountPaths.bpffs },
-      { name: volumeNames.proc, mountPath: mountPaths.proc, readOnly: true },
+      // Built-in probes look into no other container's files.
+      ...(settings.programs.length > 0
+        ? [{ name: volumeNames.proc, mountPath: mountPaths.proc, readOnly: true }]
+        : []),
     ],
+  };
+}
+
+/** What is an annotation's here decides only which capabilities the administrator's choice comes to. */
+function securityContext(
+  { probes, programs, metricsPort }: Settings,
+  { privilege }: InjectionConfig,
+): V1SecurityContext {
+  return {
+    ...(privilege === 'privileged'
+      ? { privileged: true }
+      : {
+          privileged: false,
+          capabilities: { drop: ['ALL'], add: neededCapabilities(probes, programs, metricsPort) },
+        }),
+    runAsUser: 0,
+    runAsGroup: 0,
+    runAsNonRoot: false,
+    readOnlyRootFilesystem: true,
+    // A profile of the pod would be inherited, and those of runtimes may refuse eBPF: AppArmor's even to privileged
+    // containers.
+    seccompProfile: { type: 'Unconfined' },
+    appArmorProfile: { type: 'Unconfined' },
   };
 }
 

@@ -48,8 +48,8 @@ export function decide(pod: unknown, config: InjectionConfig): Decision {
   if ('problem' in accepted) return skip('invalid-annotation', describeProblem(accepted.problem));
 
   const sidecar: Sidecar = {
-    container: buildContainer(sound, settings.metricsPort, accepted.resources, config),
-    volumes: buildVolumes(),
+    container: buildContainer(sound, settings, accepted.resources, config),
+    volumes: buildVolumes(settings),
     probes: settings.probes,
   };
   const owner = ownership(sound, sidecar);

@@ -1,5 +1,6 @@
 import type { V1Volume } from '@kubernetes/client-node';
 import type { AddOperation } from 'fast-json-patch';
+import type { Settings } from '../../sidecar/contract/annotations.ts';
 import type { Pod } from './pod.ts';
 
 export const volumeNames = {
@@ -11,7 +12,7 @@ export const volumeNames = {
 } as const;
 
 /** The sidecar's volumes, with the API server's defaults spelled out as in `buildContainer`. */
-export function buildVolumes(): V1Volume[] {
+export function buildVolumes({ programs }: Settings): V1Volume[] {
   return [
     {
       name: volumeNames.podInfo,
@@ -25,7 +26,9 @@ export function buildVolumes(): V1Volume[] {
     },
     // Unchecked: where it is no bpffs the sidecar does without, and the application must start in any case.
     { name: volumeNames.bpffs, hostPath: { path: '/sys/fs/bpf', type: '' } },
-    { name: volumeNames.proc, hostPath: { path: '/proc', type: 'Directory' } },
+    ...(programs.length > 0
+      ? [{ name: volumeNames.proc, hostPath: { path: '/proc', type: 'Directory' } }]
+      : []),
   ];
 }
 

@@ -1,4 +1,5 @@
 import { type ParseArgsConfig, parseArgs } from 'node:util';
+import { type Privilege, privileges } from '../config.ts';
 
 /** Exit codes of every command. */
 export const exit = { ok: 0, failed: 1, usage: 2 } as const;
@@ -25,6 +26,13 @@ export function parseOptions<const Options extends NonNullable<ParseArgsConfig['
     const [first = ''] = (error as Error).message.split(/[.\n]/, 1);
     throw new CommandError(`${first}; see --help`, exit.usage);
   }
+}
+
+export function readPrivilege(value: string): Privilege {
+  const known = privileges.find((privilege) => privilege === value);
+  if (known === undefined)
+    throw new CommandError(`--privilege ${value}: must be one of ${privileges.join(', ')}`, exit.usage);
+  return known;
 }
 
 /** The value of `--image`: what no image reference can hold is refused, the rest is for the runtime to judge. */

@@ -4,11 +4,11 @@ import { decide } from '../admission/decide.ts';
 import { buildPatch } from '../admission/patch.ts';
 import { skipReasons } from '../admission/reasons.ts';
 import { defaultImage, type InjectionConfig, injectionConfig } from '../config.ts';
-import { CommandError, exit, parseOptions, readImage, runCommand } from './command.ts';
+import { CommandError, exit, parseOptions, readImage, readPrivilege, runCommand } from './command.ts';
 import { type Manifest, parseManifests } from './manifests.ts';
 import { manifestObjects } from './objects.ts';
 
-const help = `Usage: bpf-sidecar inject -f FILE [-f FILE ...] [--image IMAGE]
+const help = `Usage: bpf-sidecar inject -f FILE [-f FILE ...] [--image IMAGE] [--privilege LEVEL]
 
 Prints manifests (YAML or JSON) with the sidecar added where the annotation bpf.sh/inject: "true" asks for it:
 to Pods, and to the pod templates of Deployments, StatefulSets, DaemonSets, ReplicaSets, Jobs and CronJobs.
@@ -16,6 +16,7 @@ Everything else passes through unchanged. What became of each object is reported
 
   -f, --file FILE    manifest to read; - is stdin (repeatable)
   --image IMAGE      image of the sidecar (default ${defaultImage})
+  --privilege LEVEL  of the sidecar: privileged (the default), or capabilities, only those that its probes need
   --help             show this
 
 Reasons for which an object is skipped:
@@ -33,10 +34,12 @@ export function inject(argv: string[]): Promise<number> {
     const {
       file,
       image,
+      privilege,
       help: wanted,
     } = parseOptions(argv, {
       file: { type: 'string', short: 'f', multiple: true },
       image: { type: 'string', default: defaultImage },
+      privilege: { type: 'string', default: 'privileged' },
       help: { type: 'boolean' },
     });
     if (wanted) {
@@ -44,7 +47,7 @@ export function inject(argv: string[]): Promise<number> {
       return exit.ok;
     }
     if (!file) throw new CommandError('-f is missing; see --help', exit.usage);
-    const config = injectionConfig(readImage(image));
+    const config = injectionConfig(readImage(image), readPrivilege(privilege));
     const manifests: Manifest[] = [];
     for (const name of file) manifests.push(...(await readManifests(name)));
 

@@ -60,7 +60,7 @@ test('lists and maps that are null, as the API server may send them, are made', 
     spec.initContainers.map(({ name }: Raw) => name),
     ['bpf-sidecar'],
   );
-  assert.equal(spec.volumes.length, 5);
+  assert.equal(spec.volumes.length, 4);
 });
 
 test('the sidecar starts before the init containers of the pod', () => {
@@ -93,13 +93,24 @@ test('the status annotation says what was injected', () => {
   assert.deepEqual(JSON.parse(metadata.annotations['bpf.sh/status']), {
     version: '0.0.0-test',
     container: 'bpf-sidecar',
-    volumes: [
-      'bpf-sidecar-podinfo',
-      'bpf-sidecar-cgroup',
-      'bpf-sidecar-containers',
-      'bpf-sidecar-bpffs',
-      'bpf-sidecar-proc',
-    ],
+    volumes: ['bpf-sidecar-podinfo', 'bpf-sidecar-cgroup', 'bpf-sidecar-containers', 'bpf-sidecar-bpffs'],
     probes: ['syscalls'],
   });
+});
+
+test('with the privilege "capabilities" the container has those of its probes and no others', () => {
+  const securityContext = (annotations: Record<string, string>) => {
+    const decision = decide(askingPod(annotations), { ...config, privilege: 'capabilities' });
+    assert.ok(decision.inject);
+    return decision.sidecar.container.securityContext!;
+  };
+  const { privileged, capabilities } = securityContext({ probes: 'syscalls' });
+  assert.equal(privileged, false);
+  assert.deepEqual(capabilities, { drop: ['ALL'], add: ['BPF', 'PERFMON'] });
+  assert.deepEqual(securityContext({}).capabilities!.add, ['BPF', 'PERFMON', 'NET_ADMIN']);
+  assert.deepEqual(securityContext({ probes: '', 'metrics-port': '80' }).capabilities!.add, [
+    'BPF',
+    'PERFMON',
+    'NET_BIND_SERVICE',
+  ]);
 });
