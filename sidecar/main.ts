@@ -16,13 +16,16 @@ import { renderLabels } from './series/labels.ts';
 import { type Answer, closeServer, createHttpServer, listen, type Routes, text } from './server.ts';
 import { createSidecar, isReady, problemsOf, type Sidecar } from './sidecar.ts';
 import { renderStatus } from './status.ts';
+import { runTrial, trialOption } from './trial.ts';
 
 const help = `Usage: bpf-sidecar run
 
 Runs in a pod as the webhook sets it up: attaches the probes that the pod's annotations ask for to the pod's
 cgroup and serves what they count.
 
-  --help   show this
+  --help         show this
+  --try-object   only load the eBPF object on stdin, and end: the sidecar has one of itself do that first, since a
+                 malformed object may crash libbpf
 
 Environment (the webhook sets it):
   POD_NAMESPACE, POD_NAME, POD_UID, NODE_NAME   who the pod is
@@ -45,10 +48,15 @@ export async function run(argv: string[]): Promise<number> {
   let identity: Identity;
   let port: number;
   try {
-    if (parseArgs({ args: argv, options: { help: { type: 'boolean' } } }).values.help) {
+    const { values } = parseArgs({
+      args: argv,
+      options: { help: { type: 'boolean' }, [trialOption]: { type: 'boolean' } },
+    });
+    if (values.help) {
       process.stdout.write(help);
       return 0;
     }
+    if (values[trialOption]) return runTrial();
     identity = readIdentity(process.env);
     port = readPort(process.env[environment.port]);
   } catch (error) {

@@ -5,6 +5,7 @@ import { mountPaths, programFiles } from './contract/pod.ts';
 import { isBuiltin } from './contract/probes.ts';
 import { readObject, readSpec } from './objects.ts';
 import type { PodSettings } from './settings.ts';
+import { tryObject } from './trial.ts';
 
 /** What a probe is made of: the built-in ones and a user's own are the same from here on. */
 export interface ProbeSource {
@@ -54,6 +55,7 @@ async function readProgram(name: string): Promise<ProbeSource> {
     throw new Error(
       `program ${name} is not there: ${join(directory, programFiles.object)} must be a file of the volume that the webhook adds`,
     );
+  await tryObject(name, elf);
   const yaml = readIfThere(join(directory, programFiles.spec));
   if (yaml === undefined) return { name, elf };
   // Here and not above: the YAML parser takes 2 MiB of memory, and the built-in probes need none.

@@ -1,6 +1,6 @@
 /**
  * Reads an object's BTF (https://docs.kernel.org/bpf/btf.html): which members a struct has and where a
- * global variable lies. Every read is checked against the buffer, so that a hostile object gives a RangeError.
+ * global variable lies. parseBtf checks that every type lies within the data, which a hostile object may deny.
  */
 
 export interface Btf {
@@ -38,6 +38,7 @@ const maxDepth = 32;
 const SIGNED = 1 << 24;
 /** Parts of one type that fieldsOf gives. */
 const maxFields = 256;
+const maxVisits = 10_000;
 /** Names of one enum: the kernel's largest has some hundreds. */
 const maxNames = 4096;
 
@@ -91,11 +92,14 @@ export function parseBtf(data: Buffer): Btf {
   const types = header + data.readUInt32LE(8);
   const end = types + data.readUInt32LE(12);
   const strings = header + data.readUInt32LE(16);
+  if (end > data.length) throw new Error('malformed BTF: its types go beyond its end');
   const offsets = [0];
   for (let at = types; at < end; ) {
     offsets.push(at);
-    const info = data.readUInt32LE(at + 4);
+    const info = at + HEADER_TYPE_SIZE <= end ? data.readUInt32LE(at + 4) : 0;
     at += HEADER_TYPE_SIZE + extraSize((info >> 24) & 0x1f, info & 0xffff);
+    if (at > end)
+      throw new Error(`malformed BTF: type ${offsets.length - 1} goes beyond the end of the types`);
   }
   return { offsets, data, strings };
 }
@@ -127,7 +131,7 @@ export function membersOf(btf: Btf, typeId: number): Member[] {
  */
 export function fieldsOf(btf: Btf, typeId: number): Field[] {
   const fields: Field[] = [];
-  collectFields(btf, typeId, '', 0, 0, fields);
+  collectFields(btf, typeId, '', 0, 0, { fields, visits: 0 });
   return fields;
 }
 
@@ -137,11 +141,14 @@ function collectFields(
   name: string,
   offset: number,
   depth: number,
-  fields: Field[],
+  found: { fields: Field[]; visits: number },
 ): void {
+  // Empty structs in empty structs are no fields, and may be many.
+  if (++found.visits > maxVisits) throw new Error('a struct is nested too deep');
   const type = resolve(btf, typeId);
   if (type?.kind !== Kind.struct || depth > maxDepth) {
     const size = sizeOf(btf, typeId);
+    const { fields } = found;
     if (size > 0) fields.push({ name, offset, size, ...readingOf(btf, type) });
     if (fields.length > maxFields) throw new Error(`a struct has more than ${maxFields} members`);
     return;
@@ -154,7 +161,7 @@ function collectFields(
     if (hasBitFields && bits >>> 24 !== 0) throw new Error(`member "${member}" is a bit-field`);
     const joined = [name, member].filter((part) => part !== '').join('_');
     const place = offset + (hasBitFields ? bits & 0xffffff : bits) / 8;
-    collectFields(btf, btf.data.readUInt32LE(at + 4), joined, place, depth + 1, fields);
+    collectFields(btf, btf.data.readUInt32LE(at + 4), joined, place, depth + 1, found);
   }
 }
 

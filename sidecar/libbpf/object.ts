@@ -1,5 +1,5 @@
 import { closeSync } from 'node:fs';
-import { type Btf, type Member, membersOf, parseBtf, variablesOf } from './btf.ts';
+import { type Btf, type Member, membersOf, type Part, parseBtf, variablesOf } from './btf.ts';
 import { addressOf, type Pointer } from './call.ts';
 import { BpfError } from './error.ts';
 import { captureLog } from './log.ts';
@@ -109,8 +109,7 @@ export function setConstants(object: BpfObject, values: Readonly<Record<string, 
     for (const { name, offset, size } of variables) {
       const value = Object.hasOwn(values, name) ? values[name] : undefined;
       if (value === undefined) continue;
-      if (size === 8) memory.writeBigUInt64LE(BigInt(value), offset);
-      else memory.writeIntLE(Number(value), offset, size);
+      writeInteger(memory, { name, offset, size }, BigInt(value));
     }
   });
 }
@@ -136,7 +135,7 @@ export function setVariable(object: BpfObject, name: string, value: bigint): voi
       object.btf && variablesOf(object.btf, section).find((candidate) => candidate.name === name);
     const map = object.maps.find((candidate) => candidate.name.endsWith(section));
     if (!variable || !map) continue;
-    changeInitialValue(map, (memory) => memory.writeBigUInt64LE(value, variable.offset));
+    changeInitialValue(map, (memory) => writeInteger(memory, { ...variable, size: 8 }, value));
     return;
   }
   throw new Error(`object ${object.name} has no variable ${name}`);
@@ -223,6 +222,15 @@ export function actingAs<T>(other: Program, program: Program, action: () => T): 
 
 export function mapFd(map: BpfMap): number {
   return libbpf.bpf_map__fd(map.pointer);
+}
+
+/** Where a variable is comes from the object's BTF, which may say anything. */
+function writeInteger(memory: Buffer, { name, offset, size }: Part, value: bigint): void {
+  if (![1, 2, 4, 8].includes(size) || offset + size > memory.length)
+    throw new Error(`variable ${name} is no integer within its section`);
+  const bytes = Buffer.alloc(8);
+  bytes.writeBigInt64LE(BigInt.asIntN(64, value));
+  bytes.copy(memory, offset, 0, size);
 }
 
 /** Changes a copy and writes it back, so that no offset in an object can reach beyond the section. */

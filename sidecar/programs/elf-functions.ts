@@ -92,6 +92,7 @@ function stringAt(strings: Buffer, start: number): string {
 function readAt(file: number, { offset, size }: { offset: number; size: number }): Buffer {
   if (size > maxTableBytes)
     throw new Error(`a table of ${size} bytes is above the limit of ${maxTableBytes}`);
+  if (!Number.isSafeInteger(offset)) throw new Error('a table begins beyond the end of every file');
   const bytes = Buffer.alloc(size);
   return bytes.subarray(0, readSync(file, bytes, 0, size, offset));
 }

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { mountPaths, programFiles } from '../../sidecar/contract/pod.ts';
+import { parseBtf } from '../../sidecar/libbpf/btf.ts';
 import { counting } from '../support/author.ts';
 import { compileProgram } from '../support/compile.ts';
 import { eventually } from '../support/eventually.ts';
@@ -59,6 +60,22 @@ async function podWith(
     },
   });
   return { pod, change };
+}
+
+/**
+ * An object whose types refer to one that is not there: in the section .BTF, after its header, some type or member has the
+ * number 0xffffff for a type's. Older versions of libbpf crash on it.
+ */
+function malformed(elf: Buffer): Buffer {
+  const broken = Buffer.from(elf);
+  const header = broken.indexOf(Buffer.from([0x9f, 0xeb, 1, 0, 24, 0, 0, 0]));
+  const btf = parseBtf(broken.subarray(header));
+  for (const type of btf.offsets.slice(1)) {
+    const kind = broken[header + type + 7]! & 0x1f;
+    // struct: the type of its first member.
+    if (kind === 4) broken.writeUInt32LE(0xffffff, header + type + 12 + 4);
+  }
+  return broken;
 }
 
 const onCall = (call: string) =>
@@ -119,6 +136,10 @@ test('a bad change leaves the program as it was, and is told', async (t) => {
   let expected = 0;
   for (const [files, reason] of [
     [{ elf: Buffer.from('no object'), yaml: spec('mine_total') }, /object mine is not an ELF file/],
+    [
+      { elf: malformed(elf), yaml: spec('mine_total') },
+      /object mine (is malformed: libbpf crashes on it|cannot be)/,
+    ],
     [{ elf, yaml: 'metrics: {}' }, /mine\/metrics\.yaml: metrics: must have at least one metric/],
     [
       { elf, yaml: 'metrics: { counters: [{ name: x, map: nowhere, labels: [] }] }' },
@@ -142,7 +163,7 @@ test('a bad change leaves the program as it was, and is told', async (t) => {
     expected += 10;
     assert.equal((await pod.scrape()).value('bpf_mine_total'), expected);
   }
-  assert.equal((await pod.scrape()).value('bpf_sidecar_config_changes_total', { result: 'rejected' }), 6);
+  assert.equal((await pod.scrape()).value('bpf_sidecar_config_changes_total', { result: 'rejected' }), 7);
   assert.match(
     pod.running.containers[0]!.lastLines().join('\n'),
     /probe mine: its changed files are not accepted, those before are in force: program mine is not there/,

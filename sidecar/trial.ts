@@ -1,0 +1,43 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { attempt } from './attempt.ts';
+import { closeObject } from './libbpf/object.ts';
+import { loadPrograms } from './programs/load.ts';
+
+/** The option of `bpf-sidecar run` that has it end after runTrial. */
+export const trialOption = 'try-object';
+
+/** Milliseconds: a program of a million instructions takes the verifier some seconds. */
+const patience = 60_000;
+
+/**
+ * Loads an object in a process of its own first: libbpf may crash on one that is malformed, and must not take us and the
+ * other probes along. What is wrong with it otherwise is told when it is loaded for good. Rejects with an Error of one
+ * sentence.
+ */
+export async function tryObject(name: string, elf: Buffer): Promise<void> {
+  const argv = [...process.execArgv, process.argv[1]!, 'run', `--${trialOption}`];
+  const child = spawn(process.execPath, argv, {
+    env: {},
+    stdio: ['pipe', 'ignore', 'ignore'],
+    timeout: patience,
+    killSignal: 'SIGKILL',
+  });
+  // It may end before it has read all.
+  child.stdin.on('error', () => {});
+  child.stdin.end(elf);
+  const [, signal] = await once(child, 'exit');
+  if (signal === 'SIGKILL')
+    throw new Error(
+      `object ${name} was given up: loading it took more than ${patience / 1000} s, or too much memory`,
+    );
+  if (signal !== null) throw new Error(`object ${name} is malformed: libbpf crashes on it (${signal})`);
+}
+
+/** What the process of a trial does: loads the object that it reads, and ends. */
+export function runTrial(): number {
+  const outcome = attempt(() => loadPrograms('trial', readFileSync(0), () => {}));
+  if (!(outcome instanceof Error)) closeObject(outcome.object);
+  return 0;
+}
