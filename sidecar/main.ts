@@ -5,6 +5,7 @@ import { neededCapabilities } from './contract/capabilities.ts';
 import { createLog, type Log } from './contract/log.ts';
 import { environment, mountPaths, paths } from './contract/pod.ts';
 import { builtinProbes } from './contract/probes.ts';
+import type { Format } from './exposition/format.ts';
 import { negotiateFormat } from './exposition/negotiate.ts';
 import { ownFamilies } from './exposition/own.ts';
 import { createOwnMetrics, type OwnMetrics } from './metrics.ts';
@@ -101,15 +102,9 @@ function write(line: string): void {
 
 function routesOf(identity: Identity, sidecar: Sidecar, own: OwnMetrics): Routes {
   return {
-    [paths.metrics]: async ({ accept }): Promise<Answer> => {
-      const end = own.scrapeDuration.startTimer();
+    [paths.metrics]: ({ accept }): Answer => {
       const format = negotiateFormat(accept);
-      const families = sidecar.read((probe) => own.readErrors.inc({ probe }));
-      const { namespace, pod, node } = identity;
-      const labels = renderLabels(Object.entries({ namespace, pod, node, ...sidecar.podLabels() }));
-      const body = format.render([...families, ...(await ownFamilies(own.registry))], labels);
-      end();
-      return { status: 200, contentType: format.contentType, body };
+      return { status: 200, contentType: format.contentType, body: scrape(format, identity, sidecar, own) };
     },
     [paths.health]: () => text(200, 'ok'),
     [paths.ready]: ({ query }) => {
@@ -121,6 +116,25 @@ function routesOf(identity: Identity, sidecar: Sidecar, own: OwnMetrics): Routes
     },
     '/': () => text(200, renderStatus(identity, sidecar.status)),
   };
+}
+
+/** Everything that a scrape gives, in pieces. */
+async function* scrape(
+  format: Format,
+  identity: Identity,
+  sidecar: Sidecar,
+  own: OwnMetrics,
+): AsyncGenerator<Buffer> {
+  const end = own.scrapeDuration.startTimer();
+  const { namespace, pod, node } = identity;
+  const labels = renderLabels(Object.entries({ namespace, pod, node, ...sidecar.podLabels() }));
+  yield* format.write(
+    sidecar.read((probe) => own.readErrors.inc({ probe })),
+    labels,
+  );
+  yield* format.write(await ownFamilies(own.registry), labels);
+  yield Buffer.from(format.end);
+  end();
 }
 
 /** The port of the injected container; its default is that of the annotation. */

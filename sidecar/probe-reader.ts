@@ -17,8 +17,8 @@ export type ProbeContext = DecoderContext & Lifetimes;
 
 /** The series of a probe. */
 export interface ProbeReader {
-  /** Reads the probe's maps, each once. */
-  read(): Family[];
+  /** Reads the probe's maps, each once, when its families are asked for. */
+  families(): Generator<Family>;
   /** What its series have left out so far. */
   readonly losses: Losses;
   /** Events of ring buffers and perf event arrays that were not counted. */
@@ -75,12 +75,14 @@ export function createProbeReader(
     throw error;
   }
   return {
-    read: () =>
-      maps.flatMap((map) => {
+    *families() {
+      for (const map of maps) {
         const entries = map.read();
         map.entries = entries.count - (entries.departed ?? 0);
-        return map.families.map((reader) => readFamily(reader, entries));
-      }),
+        // All at once, for the next read uses the same memory.
+        yield* map.families.map((reader) => readFamily(reader, entries));
+      }
+    },
     losses: bounds.losses,
     droppedEvents: () => maps.reduce((sum, { events }) => sum + (events?.dropped() ?? 0), 0),
     fullness: () =>

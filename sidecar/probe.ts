@@ -10,6 +10,7 @@ import { createCgroupIdMap } from './programs/cgroup-id-map.ts';
 import { type Hooks, ownHooks } from './programs/hooks/hooks.ts';
 import { setKernelAddresses } from './programs/kernel-addresses.ts';
 import { loadPrograms } from './programs/load.ts';
+import type { Family } from './series/family.ts';
 import { createShares, type Shares } from './series/shares.ts';
 import type { ProbeSource } from './source.ts';
 
@@ -19,6 +20,8 @@ export interface Probe extends ProbeReader {
   readonly programs: readonly ProgramState[];
   /** How many of them are not in the kernel. */
   readonly programsRefused: number;
+  /** Reads all its families at once. */
+  read(): Family[];
   /** Brings its programs in line with the containers that there are now; undefined when none depends on them. */
   follow?: () => void;
   /** Detaches the programs and frees their maps. */
@@ -81,14 +84,21 @@ export function startProbe(
     const clearings = programs.every(({ attachment }) => attachment?.refresh)
       ? object.maps.filter(({ name }) => !name.includes('.')).flatMap((map) => createClearing(map) ?? [])
       : [];
-    const { read } = reader;
+    const { families } = reader;
+    const prepare = () => {
+      updateCgroups();
+      for (const clear of clearings) clear();
+      for (const program of programs) maintain(program, program.attachment?.refresh);
+    };
     return {
       ...reader,
+      *families() {
+        prepare();
+        yield* families();
+      },
       read() {
-        updateCgroups();
-        for (const clear of clearings) clear();
-        for (const program of programs) maintain(program, program.attachment?.refresh);
-        return read();
+        prepare();
+        return [...families()];
       },
       ...(programs.some(({ attachment }) => attachment?.follow) && { follow }),
       name: source.name,

@@ -1,14 +1,17 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { promisify } from 'node:util';
-import { gzip, gzipSync } from 'node:zlib';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { createGzip, gzipSync } from 'node:zlib';
 import Negotiator from 'negotiator';
+import { type Gathered, gather, takingTurns, whole } from './body.ts';
 
 /** What a path answers. */
 export interface Answer {
   status: number;
   contentType: string;
-  body: string | Buffer;
+  /** In one or, where it may be long, in pieces that are made one after the other. */
+  body: string | Buffer | AsyncGenerator<Buffer>;
 }
 
 /** Paths, each with what answers a GET; `query` is what follows the question mark. */
@@ -24,10 +27,10 @@ const gzipThreshold = 1024;
  */
 const gzipOptions = { level: 1 };
 /**
- * Bytes of a body up to which it is compressed at once, in at most some 6 ms. Only what is larger is worth a
- * thread, since the first brings memory of its own into the process, for good.
+ * Bytes of a body that are kept and compressed at once, in at most some 6 ms. What is longer is sent as it is made, and
+ * compressed in a thread, whose first use brings memory of its own into the process, for good.
  */
-const gzipAtOnce = 4 * 1024 * 1024;
+const keptAtOnce = 4 * 1024 * 1024;
 
 /** Milliseconds: a scrape takes few, and kubelet waits for the end of the process. */
 const closePatience = 1_000;
@@ -59,8 +62,11 @@ export function createHttpServer(routes: Routes, onError: (error: Error) => void
     try {
       await reply(await route({ accept: request.headers.accept ?? '', query: url.searchParams }));
     } catch (error) {
+      // Whoever asked has gone.
+      if ((error as NodeJS.ErrnoException).code === 'ERR_STREAM_PREMATURE_CLOSE') return;
       onError(error as Error);
-      await reply(text(500, `this is a fault of the sidecar: ${(error as Error).message}`));
+      if (response.headersSent) response.destroy();
+      else await reply(text(500, `this is a fault of the sidecar: ${(error as Error).message}`));
     }
   });
   return server;
@@ -94,20 +100,26 @@ export async function closeServer(server: Server): Promise<void> {
 }
 
 async function send(request: IncomingMessage, response: ServerResponse, answer: Answer): Promise<void> {
-  const plain = typeof answer.body === 'string' ? Buffer.from(answer.body) : answer.body;
-  const zipped = plain.length >= gzipThreshold && acceptsGzip(request);
-  const body = zipped ? await compress(plain) : plain;
-  response.writeHead(answer.status, {
+  const { start, rest }: Gathered =
+    typeof answer.body === 'string' || Buffer.isBuffer(answer.body)
+      ? { start: Buffer.from(answer.body) }
+      : await gather(takingTurns(answer.body), keptAtOnce);
+  const zipped = start.length >= gzipThreshold && acceptsGzip(request);
+  const headers = {
     'content-type': answer.contentType,
-    'content-length': body.length,
     vary: 'Accept, Accept-Encoding',
     ...(zipped && { 'content-encoding': 'gzip' }),
-  });
-  response.end(body);
-}
-
-async function compress(body: Buffer): Promise<Buffer> {
-  return body.length <= gzipAtOnce ? gzipSync(body, gzipOptions) : promisify(gzip)(body, gzipOptions);
+  };
+  if (rest === undefined) {
+    const body = zipped ? gzipSync(start, gzipOptions) : start;
+    response.writeHead(answer.status, { ...headers, 'content-length': body.length });
+    response.end(body);
+    return;
+  }
+  response.writeHead(answer.status, headers);
+  const body = Readable.from(whole(start, rest), { objectMode: false });
+  if (zipped) await pipeline(body, createGzip(gzipOptions), response);
+  else await pipeline(body, response);
 }
 
 /** Whether it is preferred to no encoding; a client that does not say wants none. */

@@ -56,8 +56,11 @@ interface Pod {
 /** The probes at work. */
 export interface Sidecar {
   readonly status: Status;
-  /** One scrape of all probes; a probe whose maps cannot be read is left out and reported. */
-  read(onError: (probe: string, error: Error) => void): Family[];
+  /**
+   * One scrape of all probes, of which each map is read when its families are asked for. What cannot be read is left out
+   * and reported.
+   */
+  read(onError: (probe: string, error: Error) => void): Iterable<Family>;
   /** The probes at work, for what they tell of themselves. */
   probes(): Iterable<Probe>;
   /** How often each probe, or a program of it, could not be loaded. */
@@ -246,7 +249,7 @@ export function createSidecar(
       if (!containers.refresh()) return;
       folding ??= setTimeout(() => {
         folding = undefined;
-        sidecar.read(() => {});
+        for (const _ of sidecar.read(() => {}));
       }, foldPause);
     });
     return () => {
@@ -271,16 +274,16 @@ export function createSidecar(
     get status() {
       return status;
     },
-    read(onError) {
+    *read(onError) {
       pod?.containers.refresh();
-      return [...running.values()].flatMap(({ probe }) => {
-        const families = attempt(() =>
-          isBuiltin(probe.name) ? probe.read() : privilege.briefly(probe.read),
-        );
-        if (!(families instanceof Error)) return families;
-        onError(probe.name, families);
-        return [];
-      });
+      for (const { probe } of running.values()) {
+        try {
+          if (isBuiltin(probe.name)) yield* probe.families();
+          else yield* privilege.briefly(probe.read);
+        } catch (error) {
+          onError(probe.name, error as Error);
+        }
+      }
     },
     probes: () => [...running.values()].map(({ probe }) => probe),
     loadErrors,

@@ -1,27 +1,24 @@
 import type { Family } from '../series/family.ts';
-import type { Format } from './format.ts';
-import { createPage } from './page.ts';
-import { counterBase, type Dialect, isEmpty, renderNumber, writeSamples } from './samples.ts';
+import { createFormat } from './format.ts';
+import type { Page } from './page.ts';
+import { counterBase, type Dialect, renderNumber, writeSamples } from './samples.ts';
 
 /** OpenMetrics 1.0. A family without series is left out. */
-export const openMetricsFormat: Format = {
-  contentType: 'application/openmetrics-text; version=1.0.0; charset=utf-8',
-  render(families, constantLabels) {
-    const page = createPage();
-    for (const family of families) {
-      if (isEmpty(family)) continue;
-      const { name, type } = head(family);
-      const { help } = family;
-      const unit = unitOf(name, type);
-      page.write(`# TYPE ${name} ${type}\n`);
-      if (unit) page.write(`# UNIT ${name} ${unit}\n`);
-      if (help) page.write(`# HELP ${name} ${escapeHelp(help)}\n`);
-      writeSamples(page, family, constantLabels, dialect);
-    }
-    page.write('# EOF\n');
-    return page.toBuffer();
-  },
-};
+export const openMetricsFormat = createFormat(
+  'application/openmetrics-text; version=1.0.0; charset=utf-8',
+  writeFamily,
+  '# EOF\n',
+);
+
+function* writeFamily(page: Page, family: Family, constantLabels: string): Generator<void> {
+  const { name, type } = head(family);
+  const { help } = family;
+  const unit = unitOf(name, type);
+  page.write(`# TYPE ${name} ${type}\n`);
+  if (unit) page.write(`# UNIT ${name} ${unit}\n`);
+  if (help) page.write(`# HELP ${name} ${escapeHelp(help)}\n`);
+  yield* writeSamples(page, family, constantLabels, dialect);
+}
 
 /**
  * The families of counters and infos go by the name without the suffix of their samples. A counter that is not

@@ -1,9 +1,12 @@
 const pieceLength = 16 * 1024;
 
-/** Collects the text of a response. */
+/** Collects text, which is taken from it piece by piece. */
 export interface Page {
   write(text: string): void;
-  toBuffer(): Buffer;
+  /** Whether it is time to take a piece. */
+  isFull(): boolean;
+  /** What was written since the last piece, as UTF-8. */
+  take(): Buffer;
 }
 
 /**
@@ -11,20 +14,16 @@ export interface Page {
  * would be a tree of small ones, which V8 carries through several garbage collections.
  */
 export function createPage(): Page {
-  const pieces: Buffer[] = [];
   let piece = '';
-  const flush = () => {
-    pieces.push(Buffer.from(piece));
-    piece = '';
-  };
   return {
     write(text) {
       piece += text;
-      if (piece.length >= pieceLength) flush();
     },
-    toBuffer() {
-      flush();
-      return Buffer.concat(pieces);
+    isFull: () => piece.length >= pieceLength,
+    take() {
+      const bytes = Buffer.from(piece);
+      piece = '';
+      return bytes;
     },
   };
 }

@@ -18,34 +18,35 @@ export interface Dialect {
   exemplars: boolean;
 }
 
-/** Writes the sample lines of a family. */
-export function writeSamples(page: Page, family: Family, constantLabels: string, dialect: Dialect): void {
+/** Writes the sample lines of a family, and yields whenever the page is full. */
+export function* writeSamples(
+  page: Page,
+  family: Family,
+  constantLabels: string,
+  dialect: Dialect,
+): Generator<void> {
   switch (family.type) {
     case 'histogram':
     case 'gaugehistogram':
-      writeHistogram(page, family, constantLabels, dialect);
+      yield* writeHistogram(page, family, constantLabels, dialect);
       break;
     case 'summary':
-      writeSummary(page, family, constantLabels, dialect);
+      yield* writeSummary(page, family, constantLabels, dialect);
       break;
     case 'stateset':
-      writeStateSet(page, family, constantLabels);
+      yield* writeStateSet(page, family, constantLabels);
       break;
     default:
-      writeScalars(page, family, constantLabels, dialect);
+      yield* writeScalars(page, family, constantLabels, dialect);
   }
 }
 
-/**
- * A family whose map is empty says nothing: HELP and TYPE alone are a family without metrics, which the
- * formats do not provide for and parsers treat differently.
- */
-export function isEmpty({ series }: Family): boolean {
-  for (const _ of series) return false;
-  return true;
-}
-
-function writeScalars(page: Page, family: ScalarFamily, constantLabels: string, dialect: Dialect): void {
+function* writeScalars(
+  page: Page,
+  family: ScalarFamily,
+  constantLabels: string,
+  dialect: Dialect,
+): Generator<void> {
   const { type, name, series } = family;
   const base = type === 'counter' ? counterBase(name) : undefined;
   const created = base && createdSample(base, family, dialect);
@@ -53,6 +54,7 @@ function writeScalars(page: Page, family: ScalarFamily, constantLabels: string, 
     const braced = braces(joinLabels(constantLabels, labels));
     page.write(`${name}${braced} ${renderNumber(value)}\n`);
     if (created) page.write(created(braced));
+    if (page.isFull()) yield;
   }
 }
 
@@ -73,26 +75,42 @@ function createdSample(
 }
 
 /** A sample for each state, which is in a label of the metric's name. */
-function writeStateSet(page: Page, { name, states, series }: StateSetFamily, constantLabels: string): void {
+function* writeStateSet(
+  page: Page,
+  { name, states, series }: StateSetFamily,
+  constantLabels: string,
+): Generator<void> {
   const pairs = states.map((state) => renderLabels([[name, state]]));
   for (const { labels, value } of series) {
     const joined = joinLabels(constantLabels, labels);
     for (let index = 0; index < pairs.length; index++)
       page.write(`${name}{${joinLabels(joined, pairs[index]!)}} ${(value >>> index) & 1}\n`);
+    if (page.isFull()) yield;
   }
 }
 
-function writeSummary(page: Page, family: SummaryFamily, constantLabels: string, dialect: Dialect): void {
+function* writeSummary(
+  page: Page,
+  family: SummaryFamily,
+  constantLabels: string,
+  dialect: Dialect,
+): Generator<void> {
   const { name, series } = family;
   const created = createdSample(name, family, dialect);
   for (const { labels, count, sum } of series) {
     const braced = braces(joinLabels(constantLabels, labels));
     page.write(`${name}_sum${braced} ${renderNumber(sum)}\n${name}_count${braced} ${count}\n`);
     if (created) page.write(created(braced));
+    if (page.isFull()) yield;
   }
 }
 
-function writeHistogram(page: Page, family: HistogramFamily, constantLabels: string, dialect: Dialect): void {
+function* writeHistogram(
+  page: Page,
+  family: HistogramFamily,
+  constantLabels: string,
+  dialect: Dialect,
+): Generator<void> {
   const { type, name, bounds, series } = family;
   const gauge = type === 'gaugehistogram' ? 'g' : '';
   const created = type === 'histogram' ? createdSample(name, family, dialect) : undefined;
@@ -110,6 +128,7 @@ function writeHistogram(page: Page, family: HistogramFamily, constantLabels: str
     page.write(`${name}_${gauge}sum${braced} ${renderNumber(sum)}\n`);
     page.write(`${name}_${gauge}count${braced} ${count}\n`);
     if (created) page.write(created(braced));
+    if (page.isFull()) yield;
   }
 }
 

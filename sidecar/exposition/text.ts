@@ -1,23 +1,8 @@
 import type { Family, HistogramFamily, ScalarSeries } from '../series/family.ts';
 import { renderLabels } from '../series/labels.ts';
-import type { Format } from './format.ts';
-import { createPage, type Page } from './page.ts';
-import { type Dialect, isEmpty, joinLabels, renderNumber, writeSamples } from './samples.ts';
-
-/** The text format of Prometheus, version 0.0.4. A family without series is left out. */
-export const textFormat: Format = {
-  contentType: 'text/plain; version=0.0.4; charset=utf-8',
-  render(families, constantLabels) {
-    const page = createPage();
-    for (const family of families) {
-      if (isEmpty(family)) continue;
-      if (family.type === 'gaugehistogram')
-        for (const part of splitGaugeHistogram(family)) writeFamily(page, part, constantLabels);
-      else writeFamily(page, family, constantLabels);
-    }
-    return page.toBuffer();
-  },
-};
+import { createFormat } from './format.ts';
+import type { Page } from './page.ts';
+import { type Dialect, joinLabels, renderNumber, writeSamples } from './samples.ts';
 
 const dialect: Dialect = { renderBound: renderNumber, created: false, exemplars: false };
 
@@ -28,11 +13,20 @@ const types: Partial<Record<Family['type'], string>> = {
   stateset: 'gauge',
 };
 
-function writeFamily(page: Page, family: Family, constantLabels: string): void {
+/** The text format of Prometheus, version 0.0.4. A family without series is left out. */
+export const textFormat = createFormat('text/plain; version=0.0.4; charset=utf-8', writeFamily, '');
+
+function* writeFamily(page: Page, family: Family, constantLabels: string): Generator<void> {
+  if (family.type === 'gaugehistogram')
+    for (const part of splitGaugeHistogram(family)) yield* writePlain(page, part, constantLabels);
+  else yield* writePlain(page, family, constantLabels);
+}
+
+function* writePlain(page: Page, family: Family, constantLabels: string): Generator<void> {
   const { name, help } = family;
   const type = types[family.type] ?? family.type;
   page.write(`${help && `# HELP ${name} ${escapeHelp(help)}\n`}# TYPE ${name} ${type}\n`);
-  writeSamples(page, family, constantLabels, dialect);
+  yield* writeSamples(page, family, constantLabels, dialect);
 }
 
 /**

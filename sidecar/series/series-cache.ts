@@ -4,6 +4,8 @@ import type { LabelReader } from './key-labels.ts';
 /** A series and the number of the read that last saw it. */
 export type Cached<Series> = Series & { lastRead: number };
 
+type KeyMap<Series> = Map<string, Cached<Series> | null>;
+
 /** The series of one family, found by the bytes of the map's key and kept from read to read. */
 export interface SeriesCache<Series> {
   beginRead(): void;
@@ -21,12 +23,6 @@ export interface SeriesCache<Series> {
   close(): void;
 }
 
-interface CachedKey<Series> {
-  labels: string | undefined;
-  series: Cached<Series> | undefined;
-  lastRead: number;
-}
-
 /**
  * `keyLength` is the bytes of a key that hold labels. `reset` sets a series to zero: called once for each
  * that a read sees, before its values are added. Labels are read again when `generation` changes.
@@ -39,7 +35,10 @@ export function createSeriesCache<Series>(
   reset: (series: Series) => void,
   { seriesOfFamily, room, losses }: Bounds,
 ): SeriesCache<Series> {
-  const byKey = new Map<string, CachedKey<Series>>();
+  /** Null for a key that a decoder drops. */
+  let byKey: KeyMap<Series> = new Map();
+  /** The keys before those that this read finds, when some of them have gone. */
+  let formerKeys: KeyMap<Series> | undefined;
   const byLabels = new Map<string, Cached<Series>>();
   const overflow = new Map<string, 'familyFull' | 'sidecarFull'>();
   let labelGeneration = generation();
@@ -47,19 +46,26 @@ export function createSeriesCache<Series>(
   let keysSeen = 0;
   let seriesSeen = 0;
 
-  function findKey(keys: Buffer, start: number): CachedKey<Series> {
+  /** Null when the key is dropped, undefined when its series has no room. */
+  function findKey(keys: Buffer, start: number): Cached<Series> | null | undefined {
     const bytes = keys.toString('latin1', start, start + keyLength);
-    let key = byKey.get(bytes);
-    if (key === undefined) {
+    keysSeen++;
+    const known = byKey.get(bytes);
+    if (known !== undefined && isKept(known)) return known;
+    let series = formerKeys?.get(bytes);
+    if (series === undefined || !isKept(series)) {
       const labels = decode(keys.subarray(start, start + keyLength));
-      key = { labels, series: undefined, lastRead: 0 };
-      byKey.set(bytes, key);
+      series = labels === undefined ? null : findSeries(labels);
     }
-    if (key.lastRead !== read) {
-      key.lastRead = read;
-      keysSeen++;
-    }
-    return key;
+    // Without room it is asked again in the next read.
+    if (series !== undefined) byKey.set(bytes, series);
+    else keysSeen--;
+    return series;
+  }
+
+  /** Not so for a series that the last read did not see: it is forgotten, though its key may have stayed. */
+  function isKept(series: Cached<Series> | null): boolean {
+    return series === null || series.lastRead >= read - 1;
   }
 
   /** Undefined also for a key that a decoder cannot read, which must not take the others with it. */
@@ -89,18 +95,18 @@ export function createSeriesCache<Series>(
     beginRead() {
       if (generation() !== labelGeneration) {
         labelGeneration = generation();
-        byKey.clear();
+        byKey = new Map();
+      } else if (byKey.size > keysSeen) {
+        formerKeys = byKey;
+        byKey = new Map();
       }
       read++;
       keysSeen = 0;
       seriesSeen = 0;
     },
     find(keys, start) {
-      const key = findKey(keys, start);
-      if (key.labels === undefined) return undefined;
-      key.series ??= findSeries(key.labels);
-      const { series } = key;
-      if (series === undefined) return undefined;
+      const series = findKey(keys, start);
+      if (series === undefined || series === null) return undefined;
       if (series.lastRead !== read) {
         series.lastRead = read;
         seriesSeen++;
@@ -108,10 +114,10 @@ export function createSeriesCache<Series>(
       }
       return series;
     },
-    found: (keys, start) => byKey.get(keys.toString('latin1', start, start + keyLength))?.series,
+    found: (keys, start) => byKey.get(keys.toString('latin1', start, start + keyLength)) ?? undefined,
     endRead() {
       const before = byLabels.size;
-      forgetUnseen(byKey, keysSeen, read);
+      formerKeys = undefined;
       forgetUnseen(byLabels, seriesSeen, read);
       room.give(before - byLabels.size);
       for (const reason of overflow.values()) losses[reason]++;

@@ -3,10 +3,10 @@ import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { compileProgram } from '../../scripts/bpf/compile-program.ts';
 import { mountPaths, programFiles } from '../../sidecar/contract/pod.ts';
 import { parseBtf } from '../../sidecar/libbpf/btf.ts';
 import { counting } from '../support/author.ts';
-import { compileProgram } from '../support/compile.ts';
 import { eventually } from '../support/eventually.ts';
 import { request } from '../support/http.ts';
 import { type ObservedPod, output, podFor } from '../support/pod.ts';

@@ -6,6 +6,7 @@ import { buffer, text as readAll } from 'node:stream/consumers';
 import { type TestContext, test } from 'node:test';
 import { gunzipSync } from 'node:zlib';
 import { closeServer, createHttpServer, listen, type Routes, text } from '../../sidecar/server.ts';
+import { eventually } from '../support/eventually.ts';
 import { request } from '../support/http.ts';
 
 async function serve(t: TestContext, routes: Routes, onError: (error: Error) => void = assert.ifError) {
@@ -133,4 +134,100 @@ test('a client that connects and asks for nothing does not keep the server from 
   await once(silent, 'connect');
   await accepted;
   await Promise.all([closeServer(server), once(silent, 'close')]);
+});
+
+/** So many pieces of 64 KiB, each of another letter, made one after the other. */
+async function* pieces(count: number, fault?: string): AsyncGenerator<Buffer> {
+  for (let index = 0; index < count; index++) yield Buffer.alloc(64 * 1024, 97 + (index % 26));
+  if (fault !== undefined) throw new Error(fault);
+}
+
+const whole = async (count: number) => {
+  const all: Buffer[] = [];
+  for await (const piece of pieces(count)) all.push(piece);
+  return Buffer.concat(all);
+};
+
+for (const [what, count, fits] of [
+  ['what fits into memory', 10, true],
+  ['what is sent as it is made', 200, false],
+] as const) {
+  const streaming: Routes = {
+    '/pieces': () => ({ status: 200, contentType: 'text/plain', body: pieces(count) }),
+  };
+
+  test(`a body in pieces, ${what}: comes whole, with its length when that is known`, async (t) => {
+    const { url } = await serve(t, streaming);
+    const { headers, body } = await encoded(url('/pieces'));
+    const expected = await whole(count);
+    assert.ok(body.equals(expected));
+    assert.equal(headers['content-length'], fits ? String(expected.length) : undefined);
+  });
+
+  test(`a body in pieces, ${what}: comes whole as gzip, and not at all for HEAD`, async (t) => {
+    const { url } = await serve(t, streaming);
+    const { headers, body } = await encoded(url('/pieces'), 'gzip');
+    assert.equal(headers['content-encoding'], 'gzip');
+    assert.ok(gunzipSync(body).equals(await whole(count)));
+    const head = await request(url('/pieces'), { method: 'HEAD' });
+    assert.deepEqual([head.status, head.text], [200, '']);
+  });
+
+  test(`a body in pieces, ${what}: a fault while it is made is told, and takes nobody along`, async (t) => {
+    const faults: string[] = [];
+    const failing: Routes = {
+      ...hello,
+      '/pieces': () => ({ status: 200, contentType: 'text/plain', body: pieces(count, 'the map is gone') }),
+    };
+    const { url } = await serve(t, failing, ({ message }) => faults.push(message));
+    if (fits) {
+      const answer = await request(url('/pieces'));
+      assert.deepEqual(
+        [answer.status, answer.text],
+        [500, 'this is a fault of the sidecar: the map is gone\n'],
+      );
+    } else await assert.rejects(encoded(url('/pieces')), /aborted/);
+    assert.deepEqual(faults, ['the map is gone']);
+    assert.equal((await request(url('/hello?to=you'))).text, 'hello you\n');
+  });
+}
+
+test('who leaves in the middle of a long body is no fault', async (t) => {
+  let ended = false;
+  async function* endless(): AsyncGenerator<Buffer> {
+    try {
+      for (;;) yield* pieces(1);
+    } finally {
+      ended = true;
+    }
+  }
+  const { url } = await serve(t, {
+    '/endless': () => ({ status: 200, contentType: 'text/plain', body: endless() }),
+  });
+  const [response] = (await once(get(url('/endless')), 'response')) as [IncomingMessage];
+  await once(response, 'data');
+  response.destroy();
+  await eventually(() => assert.ok(ended));
+});
+
+test('while a long body is made others are answered', async (t) => {
+  const order: string[] = [];
+  async function* busy(): AsyncGenerator<Buffer> {
+    for (let index = 0; index < 20; index++) {
+      const until = performance.now() + 10;
+      while (performance.now() < until);
+      yield Buffer.from('x');
+    }
+    order.push('made');
+  }
+  const { url } = await serve(t, {
+    '/busy': () => ({ status: 200, contentType: 'text/plain', body: busy() }),
+    '/health': () => {
+      order.push('asked');
+      return text(200, 'ok');
+    },
+  });
+  const [, answer] = await Promise.all([request(url('/busy')), request(url('/health'))]);
+  assert.equal(answer.text, 'ok\n');
+  assert.deepEqual(order, ['asked', 'made']);
 });

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { after, before, describe, type TestContext, test } from 'node:test';
+import { compileProgram } from '../../scripts/bpf/compile-program.ts';
 import { lasting, placeOf } from '../../scripts/node/place.ts';
 import { type Container, createSandbox, type Sandbox } from '../../scripts/node/sandbox.ts';
 import { parseMetricSpec } from '../../sidecar/contract/metric-spec-yaml.ts';
@@ -12,7 +13,6 @@ import { type Probe, startProbe } from '../../sidecar/probe.ts';
 import type { ProbeContext } from '../../sidecar/probe-reader.ts';
 import { ownHooks } from '../../sidecar/programs/hooks/hooks.ts';
 import { createShares, type Shares } from '../../sidecar/series/shares.ts';
-import { compileProgram } from '../support/compile.ts';
 import { writeSizes, writeSizesSpec } from '../support/exemplars.ts';
 import { output } from '../support/pod.ts';
 import { writing } from '../support/work.ts';

@@ -1,3 +1,4 @@
+import { compileProgram } from '../../scripts/bpf/compile-program.ts';
 import { lasting } from '../../scripts/node/place.ts';
 import { parseMetricSpec } from '../../sidecar/contract/metric-spec-yaml.ts';
 import type { PodCgroup } from '../../sidecar/pod/cgroups.ts';
@@ -5,7 +6,6 @@ import { type Probe, startProbe } from '../../sidecar/probe.ts';
 import type { ProbeContext } from '../../sidecar/probe-reader.ts';
 import { type Hooks, ownHooks } from '../../sidecar/programs/hooks/hooks.ts';
 import type { ScalarFamily } from '../../sidecar/series/family.ts';
-import { compileProgram } from './compile.ts';
 
 /** A program as the author of an exporter writes it, who knows of no pod: one plain counter, `increment()`. */
 export const counting = (programs: string) => `

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import { compileProgram } from '../../../scripts/bpf/compile-program.ts';
 import { BpfError } from '../../../sidecar/libbpf/error.ts';
 import { lookupElement, updateElement } from '../../../sidecar/libbpf/map.ts';
 import {
@@ -13,7 +14,6 @@ import {
 } from '../../../sidecar/libbpf/object.ts';
 import { runProgram } from '../../../sidecar/libbpf/run.ts';
 import { readObject } from '../../../sidecar/objects.ts';
-import { compileProgram } from '../../support/compile.ts';
 
 const constants = `
 #include "kernel.bpf.h"

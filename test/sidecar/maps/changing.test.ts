@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { compileProgram } from '../../../scripts/bpf/compile-program.ts';
 import { placeOf } from '../../../scripts/node/place.ts';
 import { createSandbox } from '../../../scripts/node/sandbox.ts';
 import { updateElement } from '../../../sidecar/libbpf/map.ts';
@@ -8,7 +9,6 @@ import { readByBatch } from '../../../sidecar/maps/batch.ts';
 import { readByWalk } from '../../../sidecar/maps/walk.ts';
 import { attachProgram } from '../../../sidecar/programs/attach.ts';
 import { ownHooks } from '../../../sidecar/programs/hooks/hooks.ts';
-import { compileProgram } from '../../support/compile.ts';
 
 const stable = 200;
 const maxEntries = 2000;

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { compileProgram } from '../../../scripts/bpf/compile-program.ts';
 import { updateElement } from '../../../sidecar/libbpf/map.ts';
 import { closeObject, findMap, loadObject, mapFd, openObject } from '../../../sidecar/libbpf/object.ts';
 import { canFold, foldDeparted } from '../../../sidecar/maps/departed.ts';
 import type { MapEntries } from '../../../sidecar/maps/entries.ts';
 import { createMapReader } from '../../../sidecar/maps/read.ts';
-import { compileProgram } from '../../support/compile.ts';
 
 const map = (name: string, type: string) =>
   `struct { __uint(type, BPF_MAP_TYPE_${type}); __uint(max_entries, 100); __type(key, struct key); __type(value, struct value); } ${name} SEC(".maps");`;

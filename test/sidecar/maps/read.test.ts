@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
+import { compileProgram } from '../../../scripts/bpf/compile-program.ts';
 import { deleteElement, updateElement } from '../../../sidecar/libbpf/map.ts';
 import { closeObject, findMap, loadObject, mapFd, openObject } from '../../../sidecar/libbpf/object.ts';
 import { runProgram } from '../../../sidecar/libbpf/run.ts';
 import type { MapEntries } from '../../../sidecar/maps/entries.ts';
 import { createMapReader, sizesOf } from '../../../sidecar/maps/read.ts';
 import { readByWalk } from '../../../sidecar/maps/walk.ts';
-import { compileProgram } from '../../support/compile.ts';
 
 const map = (name: string, type: string, entries: number, key = '__u32') =>
   `struct { __uint(type, BPF_MAP_TYPE_${type}); __uint(max_entries, ${entries}); __type(key, ${key}); __type(value, __u64); } ${name} SEC(".maps");`;

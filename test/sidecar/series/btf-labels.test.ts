@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import { compileProgram } from '../../../scripts/bpf/compile-program.ts';
 import type { LabelSpec } from '../../../sidecar/contract/label-spec.ts';
 import { parseMetricSpec } from '../../../sidecar/contract/metric-spec-yaml.ts';
 import { fieldsOf } from '../../../sidecar/libbpf/btf.ts';
 import { type BpfObject, closeObject, findMap, openObject } from '../../../sidecar/libbpf/object.ts';
 import { type KeyType, labelsOfKey, withLabels } from '../../../sidecar/series/btf-labels.ts';
-import { compileProgram } from '../../support/compile.ts';
 
 const keys = {
   everything: `{

@@ -6,13 +6,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface, type Interface } from 'node:readline';
 import { type TestContext, test } from 'node:test';
+import { compileProgram } from '../../../../scripts/bpf/compile-program.ts';
 import { placeOf } from '../../../../scripts/node/place.ts';
 import { type Container, createSandbox } from '../../../../scripts/node/sandbox.ts';
 import type { PodCgroup } from '../../../../sidecar/pod/cgroups.ts';
 import { shareHooks } from '../../../../sidecar/programs/hooks/shared.ts';
 import { counting, eventsOf, startCompiled } from '../../../support/author.ts';
 import { bpffsFor, pinned } from '../../../support/bpffs.ts';
-import { compileProgram } from '../../../support/compile.ts';
 import { formatPod } from '../../../support/place.ts';
 import { output } from '../../../support/pod.ts';
 

@@ -3,12 +3,12 @@ import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { type TestContext, test } from 'node:test';
+import { compileProgram } from '../../../../scripts/bpf/compile-program.ts';
 import { placeOf } from '../../../../scripts/node/place.ts';
 import { type Container, createSandbox } from '../../../../scripts/node/sandbox.ts';
 import { shareHooks } from '../../../../sidecar/programs/hooks/shared.ts';
 import { startCompiled } from '../../../support/author.ts';
 import { bpffsFor } from '../../../support/bpffs.ts';
-import { compileProgram } from '../../../support/compile.ts';
 import { exactInSomeRound } from '../../../support/rounds.ts';
 
 /** Counts the switches away from the task and those to it. */
