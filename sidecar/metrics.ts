@@ -1,5 +1,6 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import { containerName } from './contract/pod.ts';
+import { areStatisticsOn, type RunStatistics } from './libbpf/statistics.ts';
 import type { Sidecar } from './sidecar.ts';
 import { version } from './version.ts';
 
@@ -33,6 +34,26 @@ export function createOwnMetrics(sidecar: Sidecar): OwnMetrics {
           this.set({ probe: probe.name, program: program.name }, program.problem === undefined ? 1 : 0);
     },
   });
+  runCounter('runs_total', 'Runs of a program, where the kernel counts them.', ({ runs }) => runs);
+  runCounter('run_seconds_total', 'Time in a program, where the kernel counts it.', ({ seconds }) => seconds);
+
+  /** Without series where the kernel does not count. */
+  function runCounter(name: string, help: string, read: (statistics: RunStatistics) => number): void {
+    new Counter({
+      name: `bpf_sidecar_program_${name}`,
+      help,
+      labelNames: ['probe', 'program'],
+      registers,
+      collect() {
+        this.reset();
+        if (!areStatisticsOn()) return;
+        for (const probe of sidecar.probes())
+          for (const { program, ...statistics } of probe.statistics())
+            this.inc({ probe: probe.name, program }, read(statistics));
+      },
+    });
+  }
+
   new Gauge({
     name: 'bpf_sidecar_probe_loaded',
     help: "Whether a probe's object is loaded and its metric spec fits.",

@@ -1,5 +1,13 @@
 import { attempt } from './attempt.ts';
-import { type BpfObject, closeObject, isWanted, type Program, setConstants } from './libbpf/object.ts';
+import {
+  type BpfObject,
+  closeObject,
+  isWanted,
+  type Program,
+  programFd,
+  setConstants,
+} from './libbpf/object.ts';
+import { type RunStatistics, readStatistics } from './libbpf/statistics.ts';
 import { createClearing } from './maps/clear.ts';
 import type { PodCgroup } from './pod/cgroups.ts';
 import { metricsOfMaps } from './probe-metrics.ts';
@@ -24,8 +32,14 @@ export interface Probe extends ProbeReader {
   read(): Family[];
   /** Brings its programs in line with the containers that there are now; undefined when none depends on them. */
   follow?: () => void;
+  /** What its programs have cost, where the kernel counts that: each with what stands in for it on its hooks. */
+  statistics(): ProgramStatistics[];
   /** Detaches the programs and frees their maps. */
   close(): void;
+}
+
+export interface ProgramStatistics extends RunStatistics {
+  program: string;
 }
 
 export interface ProgramState {
@@ -74,7 +88,7 @@ export function startProbe(
       const refusal = refused.get(program.name);
       if (refusal === undefined && !isWanted(program)) continue;
       programs.push(
-        refusal === undefined ? attach(program, pod, hooks) : { state: stateOf(program, refusal) },
+        refusal === undefined ? attach(program, pod, hooks) : { state: stateOf(program, refusal), own: -1 },
       );
     }
     const follow = () => {
@@ -101,6 +115,12 @@ export function startProbe(
         return [...families()];
       },
       ...(programs.some(({ attachment }) => attachment?.follow) && { follow }),
+      statistics: () =>
+        programs.flatMap(({ state, attachment, own }) =>
+          attachment === undefined
+            ? []
+            : [{ program: state.name, ...total((attachment.standIns?.() ?? [own]).map(readStatistics)) }],
+        ),
       name: source.name,
       programs: programs.map(({ state }) => state),
       programsRefused: refused.size,
@@ -115,12 +135,15 @@ export function startProbe(
 interface AttachedProgram {
   state: ProgramState;
   attachment?: Attachment;
+  /** The program's own descriptor. */
+  own: number;
 }
 
 function attach(program: Program, pod: PodCgroup, hooks: Hooks): AttachedProgram {
   const attachment = attempt(() => attachProgram(program, pod, hooks));
-  if (attachment instanceof Error) return { state: stateOf(program, attachment.message) };
-  return { state: stateOf(program), attachment };
+  const own = programFd(program);
+  if (attachment instanceof Error) return { state: stateOf(program, attachment.message), own };
+  return { state: stateOf(program), attachment, own };
 }
 
 function stateOf({ name, section }: Program, problem?: string): ProgramState {
@@ -133,4 +156,11 @@ function maintain({ state }: AttachedProgram, action: (() => void) | undefined):
   const outcome = attempt(action);
   if (outcome instanceof Error) state.problem = outcome.message;
   else delete state.problem;
+}
+
+function total(all: readonly RunStatistics[]): RunStatistics {
+  return {
+    runs: all.reduce((sum, { runs }) => sum + runs, 0),
+    seconds: all.reduce((sum, { seconds }) => sum + seconds, 0),
+  };
 }

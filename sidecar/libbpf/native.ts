@@ -50,6 +50,7 @@ export const libbpf = openLibrary('libbpf.so.1', {
   bpf_link__fd: ['int', ['pointer']],
   bpf_obj_pin: ['int', ['int', 'string']],
   bpf_obj_get: ['int', ['string']],
+  bpf_obj_get_info_by_fd: ['int', ['int', 'buffer', 'buffer']],
   bpf_map_update_elem: ['int', ['int', 'buffer', 'buffer', 'uint64']],
   bpf_map_delete_elem: ['int', ['int', 'buffer']],
   bpf_map_lookup_elem: ['int', ['int', 'buffer', 'buffer']],

@@ -60,11 +60,12 @@ export function behindDispatcher(dispatching: Dispatching): AttachFamily {
         for (const kind of dispatching.dispatchers(program))
           attachments.push(attachDispatcher(dispatching, kind, program, pod, hooks));
         const refreshing = attachments.flatMap(({ refresh }) => refresh ?? []);
-        if (refreshing.length === 0) return { detach };
+        const standIns = () => attachments.flatMap((attachment) => attachment.standIns?.() ?? []);
+        if (refreshing.length === 0) return { detach, standIns };
         const refresh = () => {
           for (const action of refreshing) action();
         };
-        return { detach, refresh };
+        return { detach, refresh, standIns };
       } catch (error) {
         detach();
         throw error;

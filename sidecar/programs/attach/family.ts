@@ -14,6 +14,8 @@ export interface AttachFamily {
 
 /** A program at work. */
 export interface Attachment {
+  /** Descriptors of the programs that stand on its hooks, where these are not the program itself. */
+  standIns?(): number[];
   /** Runs what runs at scrapes, before the maps are read. Throws an Error that says why it cannot. */
   refresh?(): void;
   /** Brings it in line with the containers that there are now. Throws an Error that says why it cannot work. */

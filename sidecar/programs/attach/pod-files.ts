@@ -63,7 +63,11 @@ export function attachToPodFiles(
     for (const attachment of attachments.values()) if (!(attachment instanceof Error)) attachment.detach();
     attachments.clear();
   };
-  return { detach, follow };
+  const standIns = () =>
+    [...attachments.values()].flatMap((attachment) =>
+      attachment instanceof Error ? [] : (attachment.standIns?.() ?? []),
+    );
+  return { detach, follow, standIns };
 }
 
 function placesOf(name: string): string[] {

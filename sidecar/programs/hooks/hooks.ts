@@ -1,5 +1,12 @@
 import type { Link } from '../../libbpf/link.ts';
-import { type BpfObject, closeObject, findMap, findVariables, mapFd } from '../../libbpf/object.ts';
+import {
+  type BpfObject,
+  closeObject,
+  findMap,
+  findVariables,
+  mapFd,
+  programFd,
+} from '../../libbpf/object.ts';
 import type { PodCgroup } from '../../pod/cgroups.ts';
 import type { Attachment } from '../attach/family.ts';
 import { addEntry, type Lane } from './lane.ts';
@@ -44,7 +51,11 @@ export function keepDispatcher(dispatcher: Dispatcher, pod: PodCgroup, program: 
 /** A dispatcher that works for one program, and goes with it. */
 export function attachmentOf(dispatcher: Dispatcher): Attachment {
   const { refresh } = dispatcher.link;
-  return { detach: () => closeDispatcher(dispatcher), ...(refresh && { refresh }) };
+  return {
+    detach: () => closeDispatcher(dispatcher),
+    standIns: () => [standIn(dispatcher)],
+    ...(refresh && { refresh }),
+  };
 }
 
 /** The maps of a dispatcher of ours; they are open as long as its object. */
@@ -54,6 +65,11 @@ export function laneOf({ object }: Dispatcher): Lane {
     programs: mapFd(findMap(object, 'programs')),
     variables: mapFd(findVariables(object)),
   };
+}
+
+/** The descriptor of the program on the hook. */
+export function standIn({ object }: Dispatcher): number {
+  return programFd(object.programs[0]!);
 }
 
 export function closeDispatcher({ object, link }: Dispatcher): void {

@@ -3,12 +3,14 @@ import { join } from 'node:path';
 import { BpfError } from '../../libbpf/error.ts';
 import { openPinned, pin } from '../../libbpf/pin.ts';
 import { subdirectories } from '../../pod/cgroups.ts';
-import { type Dispatcher, laneOf } from './hooks.ts';
+import { type Dispatcher, laneOf, standIn } from './hooks.ts';
 import type { Lane } from './lane.ts';
 
 /** The pins of a lane. Without the link it is none, but what is left of one. */
 const pinnedMaps = ['pods', 'programs', 'variables'] as const;
 const pinnedLink = 'link';
+/** The dispatcher itself, for its statistics. */
+const pinnedProgram = 'program';
 
 /**
  * Pins a dispatcher at work, which may then be closed, as the next lane of a hook; `unfinished` is a path for what
@@ -21,6 +23,7 @@ export function pinLane(dispatcher: Dispatcher, unfinished: string, hook: string
   mkdirSync(unfinished);
   try {
     for (const [name, fd] of Object.entries(laneOf(dispatcher))) pin(fd, join(unfinished, name));
+    pin(standIn(dispatcher), join(unfinished, pinnedProgram));
     pin(link, join(unfinished, pinnedLink));
   } catch (error) {
     removeLane(unfinished);
@@ -54,7 +57,7 @@ export function isLane(path: string): boolean {
 
 /** The link goes first, and the dispatcher is off its hook. */
 export function removeLane(lane: string): void {
-  for (const name of [pinnedLink, ...pinnedMaps]) rmSync(join(lane, name), { force: true });
+  for (const name of [pinnedLink, pinnedProgram, ...pinnedMaps]) rmSync(join(lane, name), { force: true });
   removeIfEmpty(lane);
 }
 
@@ -66,13 +69,21 @@ export function removeIfEmpty(directory: string): void {
   }
 }
 
+/** A lane that stays at work also when somebody removes the pins. */
+export interface HeldLane {
+  /** The descriptor of the dispatcher. */
+  program: number;
+  release(): void;
+}
+
 /**
- * Keeps a lane at work also when somebody removes the pins: the link, and the programs, which the kernel takes out
- * of a table that no descriptor and no pin refers to. Returns what ends that.
+ * Holds the link, and the programs, which the kernel takes out of a table that no descriptor and no pin refers to.
  */
-export function holdLane(lane: string): () => void {
-  const fds = [pinnedLink, 'programs'].map((name) => openPinned(join(lane, name)));
-  return () => fds.forEach(closeSync);
+export function holdLane(lane: string): HeldLane {
+  const [program, ...others] = [pinnedProgram, pinnedLink, 'programs'].map((name) =>
+    openPinned(join(lane, name)),
+  ) as [number, ...number[]];
+  return { program, release: () => [program, ...others].forEach(closeSync) };
 }
 
 /** Opens the maps of a lane for an action. */

@@ -22,7 +22,7 @@ const BPF_FS_MAGIC = 0xcafe4a11;
  * The hooks of a node whose sidecars share their dispatchers, by pins in the host's bpffs, of which `bpffs` is
  * the mount point:
  *
- *     bpf-sidecar/v1/<hook>/<lane>/{pods,programs,variables,link}
+ *     bpf-sidecar/v1/<hook>/<lane>/{pods,programs,variables,program,link}
  *
  * A pod is in a lane once. Where it has several programs on one hook there are as many lanes, because a tail call
  * does not come back: a hook costs as much as the busiest pod has programs on it, however many pods there are.
@@ -77,10 +77,11 @@ export function shareHooks(bpffs: string, pod: PodCgroup, log: Log, layout = pro
       }
       const path = lane;
       withMaps(path, (maps) => addEntry(maps, podCgroup, program));
-      const release = holdLane(path);
+      const held = holdLane(path);
       return {
+        standIns: () => [held.program],
         detach() {
-          release();
+          held.release();
           // Without the lock it is left to who comes next, as if we had died. Somebody may have removed the pins.
           if (isLocked && isLane(path)) leave(path, ({ id }) => id === podCgroup.id);
         },
