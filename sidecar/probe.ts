@@ -84,7 +84,11 @@ export function startProbe(
     const update = source.spec?.cgroupIdMap && createCgroupIdMap(object, source.spec.cgroupIdMap);
     const updateCgroups = () => update?.(context.containerCgroups?.() ?? []);
     updateCgroups();
-    for (const program of object.programs) {
+    const subjects = source.spec?.subjects ?? {};
+    refuseUnknown(Object.keys(subjects), object);
+    for (const found of object.programs) {
+      const subject = subjects[found.name];
+      const program = subject === undefined ? found : { ...found, subject };
       const refusal = refused.get(program.name);
       if (refusal === undefined && !isWanted(program)) continue;
       programs.push(
@@ -130,6 +134,14 @@ export function startProbe(
     close();
     throw error;
   }
+}
+
+/** A name of a program in the spec that the object does not have. */
+function refuseUnknown(names: readonly string[], { name, programs }: BpfObject): void {
+  const known = programs.map((program) => program.name);
+  const unknown = names.find((candidate) => !known.includes(candidate));
+  if (unknown !== undefined)
+    throw new Error(`object ${name} has no program ${unknown}; it has ${known.join(', ') || 'none'}`);
 }
 
 interface AttachedProgram {

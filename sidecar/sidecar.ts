@@ -220,7 +220,11 @@ export function createSidecar(
   }
 
   function observePod(): Pod {
-    const cgroup = { ...findPod(identity), onHostNetwork: identity.hostNetwork };
+    const cgroup = {
+      ...findPod(identity),
+      onHostNetwork: identity.hostNetwork,
+      mayObserveNode: identity.nodeWide,
+    };
     log('info', 'found the pod cgroup', { path: cgroup.path, depth: cgroup.level });
     const containers = createContainers(cgroup.path, mountPaths.containerLogs, identity);
     containers.refresh();

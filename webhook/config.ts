@@ -12,13 +12,15 @@ interface Quantities {
 export const privileges = ['privileged', 'capabilities'] as const;
 export type Privilege = (typeof privileges)[number];
 
-/** What the administrator decides about every sidecar; no annotation can change `image`, `imagePullPolicy` or `privilege`. */
+/** What the administrator decides about every sidecar; no annotation can change `image`, `imagePullPolicy`, `privilege` or `nodeWide`. */
 export interface InjectionConfig {
   /** Written to the status annotation. */
   version: string;
   image: string;
   imagePullPolicy: 'Always' | 'IfNotPresent' | 'Never';
   privilege: Privilege;
+  /** Whether programs of a user's own may run for the whole node when their spec asks for it. */
+  nodeWide: boolean;
   resources: {
     requests: Quantities;
     limits: Quantities;
@@ -29,12 +31,19 @@ export interface InjectionConfig {
 
 export const defaultImage = `bpf-sidecar:${version}`;
 
-export function injectionConfig(image: string, privilege: Privilege = 'privileged'): InjectionConfig {
+export function injectionConfig(
+  image: string,
+  {
+    privilege = 'privileged',
+    nodeWide = false,
+  }: Partial<Pick<InjectionConfig, 'privilege' | 'nodeWide'>> = {},
+): InjectionConfig {
   return {
     version,
     image,
     imagePullPolicy: 'IfNotPresent',
     privilege,
+    nodeWide,
     resources: {
       requests: { cpu: '20m', memory: '64Mi' },
       limits: { memory: '128Mi' },

@@ -15,6 +15,7 @@ Serves the mutating admission webhook over HTTPS, with a certificate of its own 
 
   --image IMAGE      image of the sidecar
   --privilege LEVEL  of the sidecar: privileged (the default), or capabilities, only those that its probes need
+  --allow-node-wide  let a user's own programs run for the whole node when their metric spec asks for it
   --dns-name NAME    DNS name or IP address by which the API server calls (repeatable)
   --ca-out FILE      where to write the CA's certificate (PEM), for the caBundle
   --host ADDRESS     address to listen on (default 0.0.0.0)
@@ -45,6 +46,7 @@ export function webhook(argv: string[]): Promise<number> {
 interface Options {
   image: string;
   privilege: Privilege;
+  nodeWide: boolean;
   names: string[];
   caFile: string;
   host: string;
@@ -57,6 +59,7 @@ function readOptions(argv: string[]): Options | 'help' {
   const values = parseOptions(argv, {
     image: { type: 'string' },
     privilege: { type: 'string', default: 'privileged' },
+    'allow-node-wide': { type: 'boolean', default: false },
     'dns-name': { type: 'string', multiple: true },
     'ca-out': { type: 'string' },
     host: { type: 'string', default: '0.0.0.0' },
@@ -77,6 +80,7 @@ function readOptions(argv: string[]): Options | 'help' {
   return {
     image: readImage(values.image!),
     privilege: readPrivilege(values.privilege),
+    nodeWide: values['allow-node-wide'],
     names,
     caFile: values['ca-out']!,
     host: values.host,
@@ -84,14 +88,14 @@ function readOptions(argv: string[]): Options | 'help' {
   };
 }
 
-async function serve({ image, privilege, names, caFile, host, port }: Options): Promise<number> {
+async function serve({ image, privilege, nodeWide, names, caFile, host, port }: Options): Promise<number> {
   const log = createLog((line) => process.stdout.write(line));
   const metrics = createMetrics();
   const authority = await createAuthority();
   const issue = () => authority.issue(names);
   const server = createServer(
     await issue(),
-    createMutate(injectionConfig(image, privilege), metrics, log),
+    createMutate(injectionConfig(image, { privilege, nodeWide }), metrics, log),
     metrics,
     log,
   );

@@ -27,10 +27,10 @@ static __always_inline struct pod *pod_of_request(struct request *subject) {
 /* The offset into the context must be a constant to the verifier, so each has a branch of its own. */
 #define TRY_REQUEST(index)                                                                                   \
     if (request == index)                                                                                    \
-        pod = pod_of_request((struct request *)ctx[index]);
+        pod = pod_of_request((struct request *)ARGUMENT(ctx, index));
 #define TRY_BIO(index)                                                                                       \
     if (bio == index)                                                                                        \
-        pod = pod_of_bio((struct bio *)ctx[index]);
+        pod = pod_of_bio((struct bio *)ARGUMENT(ctx, index));
 
 SEC("raw_tp")
 int dispatch_block_argument(__u64 *ctx) {

@@ -5,11 +5,6 @@
  */
 #include "dispatch.bpf.h"
 
-/* How an argument of the hook is read. */
-#ifndef ARGUMENT
-#define ARGUMENT(ctx, index) ctx[index]
-#endif
-
 /* Which argument is a socket and which a packet; -1 is none. */
 const volatile int sock = 0;
 const volatile int skb = -1;

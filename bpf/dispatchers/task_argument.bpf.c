@@ -21,10 +21,10 @@ static __always_inline struct pod *pod_of_task(__u64 pointer) {
 
 /* The offset into the context must be a constant to the verifier, so each has a branch of its own. */
 #define POD_OF_TASK(which)                                                                                   \
-    (which == 0   ? pod_of_task(ctx[0])                                                                      \
-     : which == 1 ? pod_of_task(ctx[1])                                                                      \
-     : which == 2 ? pod_of_task(ctx[2])                                                                      \
-                  : pod_of_task(ctx[3]))
+    (which == 0   ? pod_of_task(ARGUMENT(ctx, 0))                                                            \
+     : which == 1 ? pod_of_task(ARGUMENT(ctx, 1))                                                            \
+     : which == 2 ? pod_of_task(ARGUMENT(ctx, 2))                                                            \
+                  : pod_of_task(ARGUMENT(ctx, 3)))
 
 SEC("raw_tp")
 int dispatch_task_argument(__u64 *ctx) {

@@ -69,6 +69,11 @@ __u64 pod_levels = 0;
 #define GET(pointer, member) ((pointer)->member)
 #endif
 
+/* How a dispatcher reads an argument of its hook. */
+#ifndef ARGUMENT
+#define ARGUMENT(ctx, index) (ctx)[index]
+#endif
+
 /* The observed pod that a cgroup belongs to; NULL when there is none, or when it is the sidecar's own. */
 static __always_inline struct pod *observed_pod(struct cgroup *cgroup) {
     __u64 levels = pod_levels;

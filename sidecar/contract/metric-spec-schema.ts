@@ -19,6 +19,7 @@ import {
   metricShape,
   prefixShape,
   specLimits,
+  subjectChoices,
   symbolShape,
 } from './metric-spec.ts';
 
@@ -65,6 +66,13 @@ export function metricSpecSchema(): Schema {
         cgroup_id_map: {
           ...object({ name: identifier, type: { enum: cgroupIdMapTypes }, regexps }, ['name', 'regexps']),
           description: 'A map that gets the cgroups of the containers that match.',
+        },
+        programs: {
+          ...items(
+            object({ name: identifier, subject: { enum: subjectChoices } }, ['name', 'subject']),
+            specLimits.programs,
+          ),
+          description: 'Whom the events of programs are about, where their hooks do not tell.',
         },
       },
       ['metrics'],

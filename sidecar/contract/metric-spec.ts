@@ -14,7 +14,16 @@ export interface MetricSpec {
   /** Kernel symbols whose addresses the program finds in its constants `kaddr_<symbol>`. */
   kernelAddresses: string[];
   cgroupIdMap?: CgroupIdMap;
+  /** What is to be known of programs that their sections do not tell, by name. */
+  subjects: Readonly<Record<string, SubjectChoice>>;
 }
+
+/**
+ * Whom the events of a program are about: the current task, an argument of the hook, or, without a look at pods, anybody on
+ * the node.
+ */
+export type SubjectChoice = (typeof subjectChoices)[number];
+export const subjectChoices = ['current', 'arg0', 'arg1', 'arg2', 'arg3', 'node'] as const;
 
 /** A map that the program looks into for the cgroups it is to count. */
 export interface CgroupIdMap {
@@ -93,6 +102,7 @@ export const specLimits = {
   states: [1, 32],
   stateLength: 128,
   kernelAddresses: [0, 64],
+  programs: [0, 64],
 } as const;
 
 const defaultPrefix = 'bpf_';
@@ -106,7 +116,7 @@ export const mapShape = /^([a-zA-Z_][a-zA-Z0-9_]{0,127}|\.bss|\.data)$/;
 /** As C identifiers, but the kernel and its compiler add parts such as `.isra.0` and `__pfx_`. */
 export const symbolShape = /^[a-zA-Z_][a-zA-Z0-9_.]{0,127}$/;
 
-const topFields = ['prefix', 'metrics', 'kaddrs', 'cgroup_id_map'];
+const topFields = ['prefix', 'metrics', 'kaddrs', 'cgroup_id_map', 'programs'];
 export const cgroupIdMapTypes = ['hash', 'cgrp_storage'] as const;
 const headFields = ['name', 'help', 'map', 'value', 'labels'];
 const eventFields = ['perf_event_array', 'flush_interval'];
@@ -159,6 +169,7 @@ export function readMetricSpec(value: unknown, source: string): MetricSpec {
     ...(root.cgroup_id_map !== undefined && {
       cgroupIdMap: cgroupIdMap(root.cgroup_id_map, `${source}: cgroup_id_map`),
     }),
+    subjects: programSubjects(root.programs, `${source}: programs`),
   };
 }
 
@@ -168,6 +179,19 @@ function kernelAddresses(value: unknown, at: string): string[] {
   );
   refuseRepeated(symbols, (index) => `${at}[${index}]`);
   return symbols;
+}
+
+function programSubjects(value: unknown, at: string): Record<string, SubjectChoice> {
+  const programs = list(value === undefined ? [] : value, at, specLimits.programs, (item, place) => {
+    const fields = mapping(item, place, ['name', 'subject']);
+    const name = identifier(fields.name, `${place}.name`);
+    return [name, oneOf(fields.subject, `${place}.subject`, subjectChoices)] as const;
+  });
+  refuseRepeated(
+    programs.map(([name]) => name),
+    (index) => `${at}[${index}].name`,
+  );
+  return Object.fromEntries(programs);
 }
 
 function cgroupIdMap(value: unknown, at: string): CgroupIdMap {

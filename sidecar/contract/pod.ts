@@ -33,6 +33,8 @@ export const environment = {
   port: 'BPF_SIDECAR_PORT',
   /** `true` when the pod is on its node's network. */
   hostNetwork: 'HOST_NETWORK',
+  /** `true` when the administrator lets programs of the pod run for the whole node. */
+  nodeWide: 'ALLOW_NODE_WIDE',
 } as const;
 
 /** HTTP paths of the sidecar's port. */

@@ -1,4 +1,5 @@
 import { closeSync } from 'node:fs';
+import type { SubjectChoice } from '../contract/metric-spec.ts';
 import { type Btf, type Member, membersOf, type Part, parseBtf, variablesOf } from './btf.ts';
 import { addressOf, type Pointer } from './call.ts';
 import { BpfError } from './error.ts';
@@ -26,6 +27,8 @@ export interface Program {
   readonly type: number;
   /** enum bpf_attach_type. */
   readonly expectedAttachType: number;
+  /** Whom its events are about, where the metric spec says so. */
+  readonly subject?: SubjectChoice;
 }
 
 export interface BpfMap {

@@ -12,6 +12,8 @@ export interface PodCgroup {
   sidecar: bigint;
   /** Whether its network namespace is that of the node, and of other pods with it. */
   onHostNetwork?: boolean;
+  /** Whether the administrator lets its programs run for the whole node. */
+  mayObserveNode?: boolean;
 }
 
 /** The deepest that a pod cgroup is looked for: some distributions put kubepods below cgroups of their own. */

@@ -8,6 +8,8 @@ export interface Identity {
   node: string;
   /** Whether the pod is on its node's network. */
   hostNetwork: boolean;
+  /** Whether the administrator lets programs of the pod run for the whole node. */
+  nodeWide: boolean;
 }
 
 /** Throws an Error that names the variable that is missing. */
@@ -24,5 +26,6 @@ export function readIdentity(env: NodeJS.ProcessEnv): Identity {
     uid: required(environment.uid),
     node: required(environment.node),
     hostNetwork: env[environment.hostNetwork] === 'true',
+    nodeWide: env[environment.nodeWide] === 'true',
   };
 }

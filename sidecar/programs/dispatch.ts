@@ -52,6 +52,7 @@ export function behindDispatcher(dispatching: Dispatching): AttachFamily {
   return {
     accepts: dispatching.accepts,
     attach(program, pod, hooks) {
+      if (program.subject === 'node') return attachNodeWide(dispatching, program, pod);
       const attachments: Attachment[] = [];
       const detach = () => {
         for (const attachment of attachments) attachment.detach();
@@ -72,6 +73,21 @@ export function behindDispatcher(dispatching: Dispatching): AttachFamily {
       }
     },
   };
+}
+
+/** The program itself, without a dispatcher. */
+function attachNodeWide(dispatching: Dispatching, program: Program, pod: PodCgroup): Attachment {
+  const { name, section } = program;
+  if (dispatching.hook === undefined)
+    throw new Error(
+      `program ${name}: SEC("${section}") is attached to the pod, so that its subject cannot be node`,
+    );
+  if (!pod.mayObserveNode)
+    throw new Error(
+      `program ${name}: its subject is node, and the administrator does not let programs of this pod run for the whole node (--allow-node-wide of the webhook)`,
+    );
+  const link = linkTo(dispatching, program, program, pod);
+  return { detach: link.close };
 }
 
 function attachDispatcher(

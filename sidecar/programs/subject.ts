@@ -1,3 +1,5 @@
+import type { SubjectChoice } from '../contract/metric-spec.ts';
+
 /** Whom the events of a hook are about: it decides which dispatchers stand there. Numbers are arguments. */
 export type Subject =
   | { kind: 'current' }
@@ -61,4 +63,35 @@ function defined(positions: Record<string, number | undefined>): Record<string, 
   return Object.fromEntries(
     Object.entries(positions).filter((entry): entry is [string, number] => entry[1] !== undefined),
   );
+}
+
+/** Of a program on a function of the kernel: what its spec chooses, else functionSubjectOf. */
+export function functionSubject(
+  { subject }: { subject?: SubjectChoice },
+  pointedTo: readonly (string | undefined)[] | undefined,
+): Subject {
+  return chosenSubject(subject, () => pointedTo) ?? functionSubjectOf(pointedTo);
+}
+
+/**
+ * The subject that a spec chooses instead of what the hook tells; undefined when it chooses none, or the whole node. Throws
+ * an Error when the argument is nothing that belongs to a pod.
+ */
+export function chosenSubject(
+  choice: SubjectChoice | undefined,
+  pointedTo: () => readonly (string | undefined)[] | undefined,
+): Subject | undefined {
+  if (choice === undefined || choice === 'node') return undefined;
+  if (choice === 'current') return { kind: 'current' };
+  const index = Number(choice.slice('arg'.length));
+  const struct = pointedTo()?.[index];
+  const kind = Object.keys(reach).find((name) => name === struct) as keyof typeof reach | undefined;
+  if (kind === undefined || index >= reach[kind])
+    throw new Error(
+      `the subject cannot be ${choice}, which is ${struct === undefined ? 'no pointer to a struct' : `a struct ${struct}`}: it must be one of the first arguments and point to ${Object.keys(reach).join(', ')}`,
+    );
+  if (kind === 'task_struct') return { kind: 'task', tasks: [index] };
+  if (kind === 'sock') return { kind: 'sock', sock: index };
+  if (kind === 'sk_buff') return { kind: 'sock', skb: index };
+  return { kind: 'block', [kind]: index };
 }

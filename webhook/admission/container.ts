@@ -40,6 +40,7 @@ export function buildContainer(
       fromField(environment.node, 'spec.nodeName'),
       { name: environment.port, value: String(port) },
       ...(pod.spec.hostNetwork ? [{ name: environment.hostNetwork, value: 'true' }] : []),
+      ...(config.nodeWide ? [{ name: environment.nodeWide, value: 'true' }] : []),
     ],
     ports: [
       {

@@ -8,7 +8,7 @@ import { CommandError, exit, parseOptions, readImage, readPrivilege, runCommand 
 import { type Manifest, parseManifests } from './manifests.ts';
 import { manifestObjects } from './objects.ts';
 
-const help = `Usage: bpf-sidecar inject -f FILE [-f FILE ...] [--image IMAGE] [--privilege LEVEL]
+const help = `Usage: bpf-sidecar inject -f FILE [-f FILE ...] [options]
 
 Prints manifests (YAML or JSON) with the sidecar added where the annotation bpf.sh/inject: "true" asks for it:
 to Pods, and to the pod templates of Deployments, StatefulSets, DaemonSets, ReplicaSets, Jobs and CronJobs.
@@ -17,6 +17,7 @@ Everything else passes through unchanged. What became of each object is reported
   -f, --file FILE    manifest to read; - is stdin (repeatable)
   --image IMAGE      image of the sidecar (default ${defaultImage})
   --privilege LEVEL  of the sidecar: privileged (the default), or capabilities, only those that its probes need
+  --allow-node-wide  let a user's own programs run for the whole node when their metric spec asks for it
   --help             show this
 
 Reasons for which an object is skipped:
@@ -35,11 +36,13 @@ export function inject(argv: string[]): Promise<number> {
       file,
       image,
       privilege,
+      'allow-node-wide': nodeWide,
       help: wanted,
     } = parseOptions(argv, {
       file: { type: 'string', short: 'f', multiple: true },
       image: { type: 'string', default: defaultImage },
       privilege: { type: 'string', default: 'privileged' },
+      'allow-node-wide': { type: 'boolean', default: false },
       help: { type: 'boolean' },
     });
     if (wanted) {
@@ -47,7 +50,7 @@ export function inject(argv: string[]): Promise<number> {
       return exit.ok;
     }
     if (!file) throw new CommandError('-f is missing; see --help', exit.usage);
-    const config = injectionConfig(readImage(image), readPrivilege(privilege));
+    const config = injectionConfig(readImage(image), { privilege: readPrivilege(privilege), nodeWide });
     const manifests: Manifest[] = [];
     for (const name of file) manifests.push(...(await readManifests(name)));
 

@@ -3,7 +3,7 @@ import { attachTrace } from '../../libbpf/link.ts';
 import { retarget } from '../../libbpf/object.ts';
 import { AttachType, ProgramType } from '../../libbpf/types.ts';
 import { behindDispatcher } from '../dispatch.ts';
-import { functionSubjectOf } from '../subject.ts';
+import { functionSubject } from '../subject.ts';
 import { dispatchersOf } from '../subject-dispatchers.ts';
 import { sectionTarget } from './family.ts';
 
@@ -13,7 +13,8 @@ const attachTypes: readonly number[] = [AttachType.traceFentry, AttachType.trace
 export const fentry = behindDispatcher({
   accepts: ({ type, expectedAttachType }) =>
     type === ProgramType.tracing && attachTypes.includes(expectedAttachType),
-  dispatchers: (program) => dispatchersOf(functionSubjectOf(functionArguments(sectionTarget(program)))),
+  dispatchers: (program) =>
+    dispatchersOf(functionSubject(program, functionArguments(sectionTarget(program)))),
   hook: (program) => program.section,
   verdict: 0,
   prepare: (dispatcher, program) =>

@@ -4,7 +4,7 @@ import type { Program } from '../../libbpf/object.ts';
 import { retarget } from '../../libbpf/object.ts';
 import { ProgramType } from '../../libbpf/types.ts';
 import { behindDispatcher } from '../dispatch.ts';
-import { functionSubjectOf } from '../subject.ts';
+import { functionSubject } from '../subject.ts';
 import { dispatchersOf } from '../subject-dispatchers.ts';
 import { sectionTarget } from './family.ts';
 import { attachToEvent } from './perf.ts';
@@ -28,7 +28,10 @@ export const kprobe = behindDispatcher({
     const { name, offset } = functionOf(program);
     // Only at its entry are a function's arguments where they were passed.
     const atEntry = !isReturn(program) && offset === 0n;
-    return dispatchersOf(functionSubjectOf(atEntry ? functionArguments(name) : undefined), 'registers');
+    return dispatchersOf(
+      functionSubject(program, atEntry ? functionArguments(name) : undefined),
+      'registers',
+    );
   },
   hook(program) {
     const { name, offset } = functionOf(program);

@@ -3,7 +3,7 @@ import { attachTrace } from '../../libbpf/link.ts';
 import { retarget } from '../../libbpf/object.ts';
 import { AttachType, ProgramType } from '../../libbpf/types.ts';
 import { behindDispatcher } from '../dispatch.ts';
-import { functionSubjectOf } from '../subject.ts';
+import { functionSubject } from '../subject.ts';
 import { dispatchersOf } from '../subject-dispatchers.ts';
 import { sectionTarget } from './family.ts';
 
@@ -12,7 +12,7 @@ export const lsm = behindDispatcher({
   accepts: ({ type, expectedAttachType }) =>
     type === ProgramType.lsm && expectedAttachType === AttachType.lsmMac,
   dispatchers: (program) =>
-    dispatchersOf(functionSubjectOf(functionArguments(`bpf_lsm_${sectionTarget(program)}`))),
+    dispatchersOf(functionSubject(program, functionArguments(`bpf_lsm_${sectionTarget(program)}`))),
   hook: (program) => program.section,
   // No objection.
   verdict: 0,

@@ -3,7 +3,7 @@ import { attachRawTracepoint } from '../../libbpf/link.ts';
 import { type Program, retarget } from '../../libbpf/object.ts';
 import { ProgramType } from '../../libbpf/types.ts';
 import { behindDispatcher } from '../dispatch.ts';
-import { subjectOf } from '../subject.ts';
+import { chosenSubject, subjectOf } from '../subject.ts';
 import { dispatchersOf } from '../subject-dispatchers.ts';
 import { sectionTarget } from './family.ts';
 
@@ -15,7 +15,8 @@ export const rawTracepoint = behindDispatcher({
   accepts: ({ type }) => type === ProgramType.rawTracepoint || type === ProgramType.rawTracepointWritable,
   dispatchers(program) {
     const tracepoint = sectionTarget(program);
-    const subject = subjectOf(tracepoint, () => tracepointArguments(tracepoint));
+    const structs = () => tracepointArguments(tracepoint);
+    const subject = chosenSubject(program.subject, structs) ?? subjectOf(tracepoint, structs);
     return dispatchersOf(subject, 'untyped');
   },
   hook: (program) => `raw_tp${isWritable(program) ? '.w' : ''}-${sectionTarget(program)}`,

@@ -3,7 +3,7 @@ import { attachTrace } from '../../libbpf/link.ts';
 import { retarget } from '../../libbpf/object.ts';
 import { AttachType, ProgramType } from '../../libbpf/types.ts';
 import { behindDispatcher } from '../dispatch.ts';
-import { subjectOf } from '../subject.ts';
+import { chosenSubject, subjectOf } from '../subject.ts';
 import { dispatchersOf } from '../subject-dispatchers.ts';
 import { sectionTarget } from './family.ts';
 
@@ -13,7 +13,8 @@ export const tpBtf = behindDispatcher({
     program.type === ProgramType.tracing && program.expectedAttachType === AttachType.traceRawTp,
   dispatchers(program) {
     const tracepoint = sectionTarget(program);
-    return dispatchersOf(subjectOf(tracepoint, () => tracepointArguments(tracepoint)));
+    const structs = () => tracepointArguments(tracepoint);
+    return dispatchersOf(chosenSubject(program.subject, structs) ?? subjectOf(tracepoint, structs));
   },
   hook: (program) => `tp_btf-${sectionTarget(program)}`,
   verdict: 0,

@@ -2,7 +2,7 @@ import { tracepointArguments } from '../../libbpf/kernel-btf.ts';
 import { retarget } from '../../libbpf/object.ts';
 import { ProgramType } from '../../libbpf/types.ts';
 import { behindDispatcher } from '../dispatch.ts';
-import { subjectOf } from '../subject.ts';
+import { chosenSubject, subjectOf } from '../subject.ts';
 import { dispatchersOf } from '../subject-dispatchers.ts';
 import { readTracepointId } from '../tracefs.ts';
 import { sectionTarget } from './family.ts';
@@ -16,7 +16,9 @@ export const tracepoint = behindDispatcher({
   accepts: (program) => program.type === ProgramType.tracepoint,
   dispatchers(program) {
     const name = sectionTarget(program).split('/').at(-1)!;
-    const subject = subjectOf(name, () => tracepointArguments(name));
+    // The arguments of such programs have no pointers at all.
+    const subject =
+      chosenSubject(program.subject, () => []) ?? subjectOf(name, () => tracepointArguments(name));
     if (subject.kind !== 'current')
       throw new Error(
         `program ${program.name}: the events of tracepoint ${name} are about a ${subject.kind} that only its raw arguments tell, not the current task; write SEC("tp_btf/${name}")`,

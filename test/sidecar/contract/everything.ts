@@ -2,6 +2,7 @@
 export const everything = `
 x-anything: [1, 2]
 prefix: shop_
+programs: [{ name: wakeup, subject: arg0 }]
 kaddrs: [jiffies, __x64_sys_write.cold]
 cgroup_id_map: { name: cgroups, type: cgrp_storage, regexps: ["^web"] }
 metrics:

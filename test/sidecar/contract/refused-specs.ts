@@ -32,7 +32,7 @@ export const refused: [what: string, yaml: string, message: string | RegExp][] =
   [
     'an unknown field at the top',
     'tracing: {}\nmetrics: {}',
-    'my.yaml: unknown field "tracing"; allowed are prefix, metrics, kaddrs, cgroup_id_map',
+    'my.yaml: unknown field "tracing"; allowed are prefix, metrics, kaddrs, cgroup_id_map, programs',
   ],
   [
     'a prefix with a dash',
@@ -68,6 +68,16 @@ export const refused: [what: string, yaml: string, message: string | RegExp][] =
     'an unknown field of a counter',
     counter('histogram: true, labels: []'),
     'my.yaml: metrics.counters[0]: unknown field "histogram"; allowed are name, help, map, value, labels, perf_event_array, flush_interval',
+  ],
+  [
+    'a subject that is none',
+    `programs: [{ name: a, subject: waker }]\n${scalar}`,
+    'my.yaml: programs[0].subject: must be one of current, arg0, arg1, arg2, arg3, node, not "waker"',
+  ],
+  [
+    'a program twice',
+    `programs: [{ name: a, subject: node }, { name: a, subject: arg0 }]\n${scalar}`,
+    'my.yaml: programs[1].name: "a" is there twice',
   ],
   ['a bucket field of a counter', counter('bucket_max: 3, labels: []'), /unknown field "bucket_max"/],
   [

@@ -8,7 +8,7 @@ import { placeOf } from '../../../scripts/node/place.ts';
 import { type Container, createSandbox, type Sandbox } from '../../../scripts/node/sandbox.ts';
 import type { PodCgroup } from '../../../sidecar/pod/cgroups.ts';
 import { subjectOf } from '../../../sidecar/programs/subject.ts';
-import { counting, eventsOf, startAuthored } from '../../support/author.ts';
+import { counting, countingSpec, eventsOf, startAuthored } from '../../support/author.ts';
 import { eventually } from '../../support/eventually.ts';
 import { output } from '../../support/pod.ts';
 import { exactInSomeRound } from '../../support/rounds.ts';
@@ -210,5 +210,76 @@ SEC("tp_btf/signal_generate") int signal(__u64 *ctx) {
       probe.programs[0]!.problem,
       'program wakeup: the events of tracepoint sched_wakeup are about a task that only its raw arguments tell, not the current task; write SEC("tp_btf/sched_wakeup")',
     );
+  });
+
+  describe('whose spec names the subject', () => {
+    const wakeup = counting('SEC("tp_btf/sched_wakeup") int wakeup(__u64 *ctx) { increment(); return 0; }');
+    const spec = (subject: string, program = 'wakeup') =>
+      `${countingSpec}\nprograms: [{ name: ${program}, subject: ${subject} }]`;
+    /** Two processes on one CPU, of which each wakes the other up a hundred times, in its own context therefore. */
+    const waker = `
+import os, subprocess
+os.sched_setaffinity(0, {0})
+child = subprocess.Popen(['cat'], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+for _ in range(100):
+    child.stdin.write(b'x'); child.stdin.flush(); child.stdout.read(1)
+child.stdin.close()`;
+
+    test('counts by that', async (t) => {
+      const byTask = await startAuthored(wakeup, pod, spec('arg0'));
+      t.after(() => byTask.close());
+      const byCurrent = await startAuthored(wakeup, pod, spec('current'));
+      t.after(() => byCurrent.close());
+      for (const { programs } of [byTask, byCurrent])
+        assert.deepEqual(
+          programs.map(({ problem }) => problem),
+          [undefined],
+        );
+      await output(outsider, 'python3', '-c', waker);
+      assert.deepEqual([eventsOf(byTask), eventsOf(byCurrent)], [0, 0]);
+      await output(web, 'python3', '-c', waker);
+      // Each of the two wakes the other up.
+      assert.ok(eventsOf(byTask)! >= 100 && eventsOf(byCurrent)! >= 100);
+    });
+
+    test('sees the whole node only when the administrator allows it', async (t) => {
+      const refused = await startAuthored(wakeup, pod, spec('node'));
+      t.after(() => refused.close());
+      assert.match(
+        refused.programs[0]!.problem!,
+        /^program wakeup: its subject is node, and the administrator does not let programs of this pod run for the whole node \(--allow-node-wide of the webhook\)$/,
+      );
+      const allowed = await startAuthored(wakeup, { ...pod, mayObserveNode: true }, spec('node'));
+      t.after(() => allowed.close());
+      await output(outsider, 'python3', '-c', waker);
+      assert.ok(eventsOf(allowed)! >= 100);
+    });
+
+    test('is told when there is no such subject, or no such program', async (t) => {
+      for (const [subject, code, reason] of [
+        [
+          'arg1',
+          wakeup,
+          /^the subject cannot be arg1, which is no pointer to a struct: it must be one of the first arguments/,
+        ],
+        [
+          'arg2',
+          counting('SEC("tp_btf/net_dev_xmit") int wakeup(__u64 *ctx) { increment(); return 0; }'),
+          /^the subject cannot be arg2, which is a struct net_device: /,
+        ],
+        [
+          'node',
+          counting('SEC("cgroup_skb/egress") int wakeup(void *ctx) { increment(); return 1; }'),
+          /^program wakeup: SEC\("cgroup_skb\/egress"\) is attached to the pod, so that its subject cannot be node$/,
+        ],
+      ] as const) {
+        const probe = await startAuthored(code, { ...pod, mayObserveNode: true }, spec(subject));
+        t.after(() => probe.close());
+        assert.match(probe.programs[0]!.problem!, reason);
+      }
+      await assert.rejects(startAuthored(wakeup, pod, spec('current', 'sleeps')), {
+        message: 'object mine has no program sleeps; it has wakeup',
+      });
+    });
   });
 });
