@@ -100,24 +100,26 @@ export async function closeServer(server: Server): Promise<void> {
 }
 
 async function send(request: IncomingMessage, response: ServerResponse, answer: Answer): Promise<void> {
-  const { start, rest }: Gathered =
+  const gathered: Gathered =
     typeof answer.body === 'string' || Buffer.isBuffer(answer.body)
-      ? { start: Buffer.from(answer.body) }
+      ? { start: [Buffer.from(answer.body)] }
       : await gather(takingTurns(answer.body), keptAtOnce);
-  const zipped = start.length >= gzipThreshold && acceptsGzip(request);
+  const isShort = gathered.start.reduce((bytes, { length }) => bytes + length, 0) < gzipThreshold;
+  const zipped = !isShort && acceptsGzip(request);
   const headers = {
     'content-type': answer.contentType,
     vary: 'Accept, Accept-Encoding',
     ...(zipped && { 'content-encoding': 'gzip' }),
   };
-  if (rest === undefined) {
-    const body = zipped ? gzipSync(start, gzipOptions) : start;
+  if (gathered.rest === undefined) {
+    const plain = Buffer.concat(gathered.start);
+    const body = zipped ? gzipSync(plain, gzipOptions) : plain;
     response.writeHead(answer.status, { ...headers, 'content-length': body.length });
     response.end(body);
     return;
   }
   response.writeHead(answer.status, headers);
-  const body = Readable.from(whole(start, rest), { objectMode: false });
+  const body = Readable.from(whole(gathered), { objectMode: false });
   if (zipped) await pipeline(body, createGzip(gzipOptions), response);
   else await pipeline(body, response);
 }

@@ -10,20 +10,23 @@ export interface Page {
 }
 
 /**
- * Each piece of the text becomes bytes as soon as it is long enough: as one string of ten thousand lines it
- * would be a tree of small ones, which V8 carries through several garbage collections.
+ * The parts are put together once there is a piece of them: added up one after the other they would be trees of small
+ * strings, which V8 carries through several garbage collections.
  */
 export function createPage(): Page {
-  let piece = '';
+  let parts: string[] = [];
+  let length = 0;
   return {
     write(text) {
-      piece += text;
+      parts.push(text);
+      length += text.length;
     },
-    isFull: () => piece.length >= pieceLength,
+    isFull: () => length >= pieceLength,
     take() {
-      const bytes = Buffer.from(piece);
-      piece = '';
-      return bytes;
+      const piece = Buffer.from(parts.join(''));
+      parts = [];
+      length = 0;
+      return piece;
     },
   };
 }

@@ -50,10 +50,17 @@ function* writeScalars(
   const { type, name, series } = family;
   const base = type === 'counter' ? counterBase(name) : undefined;
   const created = base && createdSample(base, family, dialect);
+  const beginning = `${name}{${constantLabels}`;
+  const separated = constantLabels ? `${beginning},` : beginning;
   for (const { labels, value } of series) {
-    const braced = braces(joinLabels(constantLabels, labels));
-    page.write(`${name}${braced} ${renderNumber(value)}\n`);
-    if (created) page.write(created(braced));
+    if (constantLabels || labels) {
+      page.write(labels ? separated : beginning);
+      page.write(labels);
+      page.write('} ');
+    } else page.write(`${name} `);
+    page.write(renderNumber(value));
+    page.write('\n');
+    if (created) page.write(created(braces(joinLabels(constantLabels, labels))));
     if (page.isFull()) yield;
   }
 }

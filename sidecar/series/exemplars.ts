@@ -27,7 +27,7 @@ const clockTolerance = 1;
 /** Puts the newest event of each bucket on the series that `find` has for the start of its key. */
 export type AddExemplars = (
   entries: MapEntries,
-  find: (keys: Buffer, start: number) => HistogramSeries | undefined,
+  find: (keys: Buffer, start: number) => Pick<HistogramSeries, 'exemplars'> | undefined,
 ) => void;
 
 /**

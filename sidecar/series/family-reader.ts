@@ -18,7 +18,7 @@ import { createExemplarAdder } from './exemplars.ts';
 import type { Family, HistogramSeries, ScalarSeries, SummarySeries } from './family.ts';
 import { createLabelReader } from './key-labels.ts';
 import { checkKey, labelBytes, type MapLayout, numberField, valueOffset, wordSize } from './layout.ts';
-import { type Cached, createSeriesCache, type SeriesCache } from './series-cache.ts';
+import { createSeriesTable, none, type SeriesTable } from './series-table.ts';
 import { readInt, readU64, readUint } from './words.ts';
 
 /** Turns reads of one map into one family. */
@@ -31,9 +31,10 @@ export interface FamilyReader {
   close(): void;
 }
 
-/** Adds what one value of the map says to a series. `key` and `value` are byte offsets. */
-type AddValue<Series> = (
-  series: Series,
+/** Adds what one value of the map says to a row. `row`, `key` and `value` are where each begins. */
+type AddValue = (
+  numbers: Float64Array,
+  row: number,
   keys: DataView,
   key: number,
   values: DataView,
@@ -87,168 +88,156 @@ const tellsPresent = new Set<Family['type']>(['gauge', 'gaugehistogram', 'info',
 function scalarReader(metric: Labelled<ScalarMetric>, layout: MapLayout, shared: Shared): FamilyReader {
   const { offset, size, signed = false } = numberField(metric, layout);
   const readNumber = signed ? readInt : readUint;
-  const cache = scalarCache(metric, shared);
+  const table = seriesTable(metric, shared, 1);
   const { type, name, help } = metric;
-  const family: Family = { type, name, help, created: layout.created, series: cache.all };
-  return familyReader(family, cache, (series, _keys, _key, values, value) => {
-    series.value += readNumber(values, value + offset, size);
+  const family: Family = { type, name, help, created: layout.created, series: scalars(table) };
+  return familyReader(family, table, (numbers, row, _keys, _key, values, value) => {
+    numbers[row]! += readNumber(values, value + offset, size);
   });
 }
 
 function infoReader(metric: Labelled<InfoMetric>, shared: Shared): FamilyReader {
-  const cache = scalarCache(metric, shared);
+  const table = seriesTable(metric, shared, 1);
   const { type, name, help } = metric;
-  return familyReader({ type, name, help, series: cache.all }, cache, (series) => {
-    series.value = 1;
+  return familyReader({ type, name, help, series: scalars(table) }, table, (numbers, row) => {
+    numbers[row] = 1;
   });
 }
 
 /** Where keys or CPUs share a series, a state is on when it is on in one of them. */
 function stateSetReader(metric: Labelled<StateSetMetric>, layout: MapLayout, shared: Shared): FamilyReader {
   const offset = valueOffset(metric, layout);
-  const cache = scalarCache(metric, shared);
+  const table = seriesTable(metric, shared, 1);
   const { type, name, help, states } = metric;
-  const family: Family = { type, name, help, states, series: cache.all };
-  return familyReader(family, cache, (series, _keys, _key, values, value) => {
-    series.value |= readUint(values, value + offset, 4);
+  const family: Family = { type, name, help, states, series: scalars(table) };
+  return familyReader(family, table, (numbers, row, _keys, _key, values, value) => {
+    numbers[row]! |= readUint(values, value + offset, 4);
   });
 }
 
-function summaryReader(metric: Labelled<SummaryMetric>, layout: MapLayout, shared: Shared): FamilyReader {
-  const offset = valueOffset(metric, layout, 2, 'count, sum');
-  const create = (labels: string) => ({ labels, count: 0, sum: 0, lastRead: 0 });
-  const reset = (series: SummarySeries) => {
-    series.count = 0;
-    series.sum = 0;
-  };
-  const cache = seriesCache<SummarySeries>(metric, shared, create, reset);
-  const { type, name, help } = metric;
-  const family: Family = { type, name, help, created: layout.created, series: cache.all };
-  const reader = familyReader(family, cache, (series, _keys, _key, values, value) => {
-    series.count += readU64(values, value + offset);
-    series.sum += readU64(values, value + offset + wordSize);
-  });
-  return scaleSums(reader, cache, metric.multiplier);
-}
-
-function histogramReader(metric: Labelled<HistogramMetric>, layout: MapLayout, shared: Shared): FamilyReader {
-  const bounds = bucketBounds(metric.buckets);
-  const create = (labels: string) => ({
-    labels,
-    counts: new Array<number>(bounds.length + 1).fill(0),
-    sum: 0,
-    lastRead: 0,
-  });
-  const reset = (series: HistogramSeries) => {
-    series.counts.fill(0);
-    series.sum = 0;
-    series.exemplars = undefined;
-  };
-  const cache = seriesCache<HistogramSeries>(metric, shared, create, reset);
-  const { type, name, help } = metric;
-  const family: Family = { type, name, help, created: layout.created, bounds, series: cache.all };
-  const { bucketKey } = metric;
-  const reader = familyReader(
-    family,
-    cache,
-    bucketKey === undefined ? addBucketArray(metric, layout) : addKeyedBucket(metric, bucketKey, layout),
-  );
-  const scaled = scaleSums(reader, cache, metric.buckets.multiplier);
-  if (metric.exemplars === undefined || layout.exemplars === undefined) return scaled;
-  const exemplars = layout.exemplars(metric.exemplars);
-  const { context, bounds: limits } = shared;
-  const add = createExemplarAdder(metric, exemplars, bounds, context, limits.losses);
-  return { ...scaled, addExemplars: (entries) => add(entries, cache.found) };
+function scalars(table: SeriesTable): Iterable<ScalarSeries> {
+  return seriesOf(table, (labels, row) => ({ labels, value: table.numbers[row]! }));
 }
 
 /**
- * Multiplies the sums once all is added up. Whole numbers add up exactly, in any order. Scaled before, a sum
- * could go down by a rounding error from one scrape to the next, which Prometheus takes for a restart.
+ * Of summaries and histograms sums are scaled once all is added up. Whole numbers add up exactly, in any order. Scaled
+ * before, a sum could go down by a rounding error from one scrape to the next, which Prometheus takes for a restart.
  */
-function scaleSums(
-  { read, close }: FamilyReader,
-  cache: SeriesCache<{ sum: number }>,
-  multiplier: number,
-): FamilyReader {
-  const scale = createScale(multiplier);
+function summaryReader(metric: Labelled<SummaryMetric>, layout: MapLayout, shared: Shared): FamilyReader {
+  const offset = valueOffset(metric, layout, 2, 'count, sum');
+  const scale = createScale(metric.multiplier);
+  const table = seriesTable(metric, shared, 2);
+  const series = seriesOf(table, (labels, row): SummarySeries => {
+    const { numbers } = table;
+    return { labels, count: numbers[row]!, sum: scale(numbers[row + 1]!) };
+  });
+  const { type, name, help } = metric;
+  const family: Family = { type, name, help, created: layout.created, series };
+  return familyReader(family, table, (numbers, row, _keys, _key, values, value) => {
+    numbers[row]! += readU64(values, value + offset);
+    numbers[row + 1]! += readU64(values, value + offset + wordSize);
+  });
+}
+
+/** A row has the counts of the buckets, that of the events above the last bound, and the sum. */
+function histogramReader(metric: Labelled<HistogramMetric>, layout: MapLayout, shared: Shared): FamilyReader {
+  const bounds = bucketBounds(metric.buckets);
+  const scale = createScale(metric.buckets.multiplier);
+  const sumAt = bounds.length + 1;
+  const table = seriesTable(metric, shared, sumAt + 1);
+  /** By row, of the last read. */
+  const exemplars = new Map<number, Pick<HistogramSeries, 'exemplars'>>();
+  const series = seriesOf(table, (labels, row): HistogramSeries => {
+    const { numbers } = table;
+    const counts = Array.from(numbers.subarray(row, row + sumAt));
+    return { labels, counts, sum: scale(numbers[row + sumAt]!), ...exemplars.get(row) };
+  });
+  const { type, name, help, bucketKey } = metric;
+  const family: Family = { type, name, help, created: layout.created, bounds, series };
+  const addValue =
+    bucketKey === undefined ? addBucketArray(metric, layout) : addKeyedBucket(metric, bucketKey, layout);
+  const reader = familyReader(family, table, addValue);
+  if (metric.exemplars === undefined || layout.exemplars === undefined) return reader;
+  const { context, bounds: limits } = shared;
+  const add = createExemplarAdder(metric, layout.exemplars(metric.exemplars), bounds, context, limits.losses);
   return {
-    read(entries) {
-      const family = read(entries);
-      for (const series of cache.all) series.sum = scale(series.sum);
-      return family;
+    ...reader,
+    addExemplars(entries) {
+      exemplars.clear();
+      add(entries, (keys, start) => {
+        const row = table.found(keys, start);
+        if (row === none) return undefined;
+        const holder = exemplars.get(row) ?? {};
+        exemplars.set(row, holder);
+        return holder;
+      });
     },
-    close,
   };
 }
 
 /** The key ends with the bucket, the value is its count. */
-function addKeyedBucket(
-  metric: Labelled<HistogramMetric>,
-  bucketKey: KeyPart,
-  layout: MapLayout,
-): AddValue<HistogramSeries> {
+function addKeyedBucket(metric: Labelled<HistogramMetric>, bucketKey: KeyPart, layout: MapLayout): AddValue {
   const offset = valueOffset(metric, layout);
   const bucketOffset = labelBytes(metric);
   const findBucket = createBucketFinder(metric.buckets);
-  return (series, keys, key, values, value) => {
-    const count = readU64(values, value + offset);
+  const sumAt = metric.buckets.keys.length + 1;
+  return (numbers, row, keys, key, values, value) => {
     const bucket = findBucket(readUint(keys, key + bucketOffset, bucketKey.size));
-    if (bucket === 'sum') series.sum += count;
-    else series.counts[bucket]! += count;
+    numbers[row + (bucket === 'sum' ? sumAt : bucket)]! += readU64(values, value + offset);
   };
 }
 
 /** The value holds an array of u64: the buckets, the sum, the events over the last bound. */
-function addBucketArray(metric: Labelled<HistogramMetric>, layout: MapLayout): AddValue<HistogramSeries> {
+function addBucketArray(metric: Labelled<HistogramMetric>, layout: MapLayout): AddValue {
   const length = metric.buckets.keys.length;
   const offset = valueOffset(metric, layout, length + 2, 'buckets, sum, overflow');
-  return (series, _keys, _key, values, value) => {
+  return (numbers, row, _keys, _key, values, value) => {
     const start = value + offset;
     for (let index = 0; index < length; index++)
-      series.counts[index]! += readU64(values, start + index * wordSize);
-    series.sum += readU64(values, start + length * wordSize);
-    series.counts[length]! += readU64(values, start + (length + 1) * wordSize);
+      numbers[row + index]! += readU64(values, start + index * wordSize);
+    numbers[row + length + 1]! += readU64(values, start + length * wordSize);
+    numbers[row + length]! += readU64(values, start + (length + 1) * wordSize);
   };
 }
 
-function scalarCache(metric: Labelled, shared: Shared): SeriesCache<ScalarSeries> {
-  const create = (labels: string) => ({ labels, value: 0, lastRead: 0 });
-  return seriesCache<ScalarSeries>(metric, shared, create, (series) => {
-    series.value = 0;
-  });
-}
-
-function seriesCache<Series>(
-  metric: Labelled,
-  { context, bounds }: Shared,
-  create: (labels: string) => Cached<Series>,
-  reset: (series: Series) => void,
-): SeriesCache<Series> {
+function seriesTable(metric: Labelled, { context, bounds }: Shared, width: number): SeriesTable {
   const readLabels = createLabelReader(metric.labels, context, bounds.losses);
-  return createSeriesCache(labelBytes(metric), readLabels, () => context.generation(), create, reset, bounds);
+  return createSeriesTable(labelBytes(metric), width, readLabels, () => context.generation(), bounds);
 }
 
-function familyReader<Series>(
-  family: Family,
-  cache: SeriesCache<Series>,
-  addValue: AddValue<Series>,
-): FamilyReader {
+/** A view of the rows, made anew by each who goes through them. */
+function seriesOf<Series>(
+  table: SeriesTable,
+  view: (labels: string, row: number) => Series,
+): Iterable<Series> {
+  return {
+    *[Symbol.iterator]() {
+      for (let index = 0; index < table.labels.length; index++) {
+        const labels = table.labels[index];
+        if (labels !== undefined) yield view(labels, index * table.width);
+      }
+    },
+  };
+}
+
+function familyReader(family: Family, table: SeriesTable, addValue: AddValue): FamilyReader {
   return {
     read({ count, keys, values, keySize, valueSize, copies, departed = 0 }) {
       const keyView = new DataView(keys.buffer, keys.byteOffset, keys.byteLength);
       const valueView = new DataView(values.buffer, values.byteOffset, values.byteLength);
-      cache.beginRead();
+      table.beginRead();
       const end = tellsPresent.has(family.type) ? count - departed : count;
       for (let entry = 0; entry < end; entry++) {
         const key = entry * keySize;
-        const series = cache.find(keys, key);
-        if (series === undefined) continue;
+        const row = table.find(keys, key);
+        if (row === none) continue;
+        const { numbers } = table;
         for (let copy = entry * copies; copy < (entry + 1) * copies; copy++)
-          addValue(series, keyView, key, valueView, copy * valueSize);
+          addValue(numbers, row, keyView, key, valueView, copy * valueSize);
       }
-      cache.endRead();
+      table.endRead();
       return family;
     },
-    close: cache.close,
+    close: table.close,
   };
 }

@@ -1,6 +1,6 @@
 /**
- * What one scrape yields, between reading maps and writing text. Series objects live as long as their key is
- * in the map and are updated in place, so that a scrape of known series allocates nothing.
+ * What one scrape yields, between reading maps and writing text. Series are made as they are gone through: between scrapes
+ * they are rows of numbers, see SeriesTable.
  */
 
 export type Family = ScalarFamily | StateSetFamily | SummaryFamily | HistogramFamily;
