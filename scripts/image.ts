@@ -8,7 +8,7 @@ const build = join(import.meta.dirname, '../build');
  * Node into memory, and Maglev makes the scrape fast enough.
  */
 export const sidecarFlags = [
-  '--max-old-space-size=48',
+  '--max-old-space-size=32',
   '--max-semi-space-size=1',
   '--v8-pool-size=0',
   '--no-turbofan',
