@@ -1,5 +1,6 @@
 /** `npm run bench`: what the sidecar and the webhook cost, each measured for real on this machine. */
 
+import { benchDispatch } from './bench/dispatch.ts';
 import { benchEvents } from './bench/events.ts';
 import { benchRingBuffer } from './bench/ring-buffer.ts';
 import type { Row } from './bench/row.ts';
@@ -10,6 +11,7 @@ import { benchWebhook } from './bench/webhook.ts';
 
 const benches: [name: string, run: () => Promise<Row[]>][] = [
   ['scrape', benchScrape],
+  ['dispatchers', benchDispatch],
   ['events', benchEvents],
   ['ring buffer', benchRingBuffer],
   ['series', benchSeries],

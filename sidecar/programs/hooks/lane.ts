@@ -18,42 +18,73 @@ export interface Entry {
   level: number;
 }
 
-/** `max_entries` of both maps. */
-const places = 1024;
-const keySize = 8;
-const valueSize = 16;
+/** `max_entries` of the programs, and of the pods: see bpf/include/dispatch.bpf.h. */
+const slots = 1024;
+const placesBits = 12n;
+const places = 1 << Number(placesBits);
+const placesTried = 4;
+
+const valueSize = 24;
 const firstKey = uint32(0);
 
 /** The pods of a lane. */
 export function readEntries(lane: Lane): Entry[] {
-  // One more than there can be: a single batch finds the end.
+  return readPlaces(lane).filter(({ id }) => id !== 0n);
+}
+
+/** Every place, also those where nobody is. */
+function readPlaces(lane: Lane): (Entry & { place: number; sidecar: bigint })[] {
+  // One more than there are: a single batch finds the end.
   const capacity = places + 1;
-  const position = Buffer.alloc(keySize);
-  const keys = Buffer.alloc(capacity * keySize);
+  const keys = Buffer.alloc(capacity * 4);
   const values = Buffer.alloc(capacity * valueSize);
-  const { count } = lookupBatch(lane.pods, null, position, keys, values, capacity);
+  const { count } = lookupBatch(lane.pods, null, Buffer.alloc(4), keys, values, capacity);
   return Array.from({ length: count }, (_, i) => ({
-    id: keys.readBigUInt64LE(i * keySize),
-    slot: values.readUInt32LE(i * valueSize + 8),
-    level: values.readUInt32LE(i * valueSize + 12),
+    place: keys.readUInt32LE(i * 4),
+    id: values.readBigUInt64LE(i * valueSize),
+    sidecar: values.readBigUInt64LE(i * valueSize + 8),
+    slot: values.readUInt32LE(i * valueSize + 16),
+    level: values.readUInt32LE(i * valueSize + 20),
   }));
 }
 
 /**
- * Has the dispatcher call a program for the events of a pod that is not in the lane yet. The pod comes before its
- * program, so that nobody's death can leave a program that no pod leads to. Throws an Error when the lane is full.
+ * Has the dispatcher call a program for the events of a pod that the lane has room for. The pod comes before its
+ * program, so that nobody's death can leave a program that no pod leads to.
  */
 export function addEntry(lane: Lane, pod: PodCgroup, program: number): void {
-  const entries = readEntries(lane);
+  const taken = readPlaces(lane);
+  const entries = taken.filter(({ id }) => id !== 0n);
   const slot = freeSlot(entries);
-  // struct pod of bpf/include/dispatch.bpf.h
-  const value = Buffer.alloc(valueSize);
-  value.writeBigUInt64LE(pod.sidecar, 0);
-  value.writeUInt32LE(slot, 8);
-  value.writeUInt32LE(pod.level, 12);
-  updateElement(lane.pods, podKey(pod.id), value);
+  const place = placesOf(pod.id).find((candidate) => taken[candidate]?.id === 0n);
+  if (slot === undefined || place === undefined)
+    throw new Error("the node's dispatcher on this hook has no room for another pod");
+  const entry = { sidecar: pod.sidecar, slot, level: pod.level };
+  // An event may come in the middle of a change: the id, by which it is found, comes once the rest is there.
+  writePod(lane, place, { ...entry, id: 0n });
+  writePod(lane, place, { ...entry, id: pod.id });
   putProgram(lane.programs, slot, program);
   writeLevels(lane, [...entries, { level: pod.level }]);
+}
+
+function writePod(
+  lane: Lane,
+  place: number,
+  { id, sidecar, slot, level }: Entry & { sidecar: bigint },
+): void {
+  // struct pod of bpf/include/dispatch.bpf.h
+  const value = Buffer.alloc(valueSize);
+  value.writeBigUInt64LE(id, 0);
+  value.writeBigUInt64LE(sidecar, 8);
+  value.writeUInt32LE(slot, 16);
+  value.writeUInt32LE(level, 20);
+  updateElement(lane.pods, uint32(place), value);
+}
+
+/** Where a pod may be. */
+function placesOf(id: bigint): number[] {
+  const first = Number(BigInt.asUintN(64, id * 0x9e3779b97f4a7c15n) >> (64n - placesBits));
+  return Array.from({ length: placesTried }, (_, i) => (first + i) & (places - 1));
 }
 
 /** Puts a program where a dispatcher finds it. Throws an Error where the kernel lets no dispatcher call it. */
@@ -71,49 +102,55 @@ export function putProgram(programs: number, slot: number, program: number): voi
 
 /** Removes pods, each program before its pod; returns how many pods are left. */
 export function removeEntries(lane: Lane, isGone: (entry: Entry) => boolean): number {
-  const entries = readEntries(lane);
+  const entries = readPlaces(lane).filter(({ id }) => id !== 0n);
   const gone = entries.filter(isGone);
   if (gone.length === 0) return entries.length;
-  for (const { id, slot } of gone) {
-    deleteElement(lane.programs, uint32(slot));
-    deleteElement(lane.pods, podKey(id));
+  for (const entry of gone) {
+    deleteElement(lane.programs, uint32(entry.slot));
+    writePod(lane, entry.place, { ...entry, id: 0n });
   }
   const left = entries.filter((entry) => !gone.includes(entry));
   writeLevels(lane, left);
   return left.length;
 }
 
-/** Whether a pod is in the lane. */
-export function hasEntry(lane: Lane, pod: PodCgroup): boolean {
-  return readEntries(lane).some(({ id }) => id === pod.id);
+/** Whether a pod can be added: it is not in the lane yet, and there is room. */
+export function hasRoom(lane: Lane, pod: PodCgroup): boolean {
+  const taken = readPlaces(lane);
+  const entries = taken.filter(({ id }) => id !== 0n);
+  return (
+    entries.length < slots &&
+    entries.every(({ id }) => id !== pod.id) &&
+    placesOf(pod.id).some((place) => taken[place]?.id === 0n)
+  );
 }
 
 /**
  * Any of them, not the first: an event that is under way may still carry the slot of a pod that has just left,
  * and must not meet another's program there.
  */
-function freeSlot(entries: readonly Entry[]): number {
+function freeSlot(entries: readonly Entry[]): number | undefined {
   const used = new Set(entries.map(({ slot }) => slot));
-  const start = Math.floor(Math.random() * places);
-  for (let i = 0; i < places; i++) {
-    const slot = (start + i) % places;
+  const start = Math.floor(Math.random() * slots);
+  for (let i = 0; i < slots; i++) {
+    const slot = (start + i) % slots;
     if (!used.has(slot)) return slot;
   }
-  throw new Error(`the node's dispatcher already serves ${places} pods on this hook`);
+  return undefined;
 }
 
 /** Writes only what changes: every event on the node reads it. */
 function writeLevels(lane: Lane, entries: readonly { level: number }[]): void {
   const levels = entries.reduce((bits, { level }) => bits | (1n << BigInt(level)), 0n);
-  const value = podKey(levels);
+  const value = uint64(levels);
   if (!lookupElement(lane.variables, firstKey, value.length).equals(value))
     updateElement(lane.variables, firstKey, value);
 }
 
-function podKey(id: bigint): Buffer {
-  const key = Buffer.alloc(keySize);
-  key.writeBigUInt64LE(id);
-  return key;
+function uint64(value: bigint): Buffer {
+  const buffer = Buffer.alloc(8);
+  buffer.writeBigUInt64LE(value);
+  return buffer;
 }
 
 function uint32(value: number): Buffer {

@@ -5,7 +5,7 @@ import type { Log } from '../../contract/log.ts';
 import type { PodCgroup } from '../../pod/cgroups.ts';
 import { createCgroupFinder } from '../../pod/living.ts';
 import { closeDispatcher, type Hooks, keepDispatcher, ownHooks } from './hooks.ts';
-import { addEntry, type Entry, hasEntry, removeEntries } from './lane.ts';
+import { addEntry, type Entry, hasRoom, removeEntries } from './lane.ts';
 import { lockDirectory } from './lock.ts';
 import { holdLane, isLane, lanesOf, pinLane, removeIfEmpty, removeLane, withMaps } from './pins.ts';
 
@@ -63,7 +63,7 @@ export function shareHooks(bpffs: string, pod: PodCgroup, log: Log, layout = pro
     share(hook, start, podCgroup, program) {
       if (!isLocked) return ownHooks.share(hook, start, podCgroup, program);
       const directory = join(root, nameOf(hook));
-      let lane = lanesOf(directory).find((path) => !withMaps(path, (maps) => hasEntry(maps, podCgroup)));
+      let lane = lanesOf(directory).find((path) => withMaps(path, (maps) => hasRoom(maps, podCgroup)));
       if (lane === undefined) {
         const dispatcher = start();
         try {
