@@ -1,4 +1,3 @@
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { attempt } from './attempt.ts';
@@ -17,6 +16,8 @@ const patience = 60_000;
  * sentence.
  */
 export async function tryObject(name: string, elf: Buffer): Promise<void> {
+  // Here and not above: the module takes memory that a sidecar without such objects need not have.
+  const { spawn } = await import('node:child_process');
   const argv = [...process.execArgv, process.argv[1]!, 'run', `--${trialOption}`];
   const child = spawn(process.execPath, argv, {
     env: {},
