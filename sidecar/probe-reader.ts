@@ -4,6 +4,7 @@ import { canFold, foldDeparted, type Lifetimes } from './maps/departed.ts';
 import type { MapEntries } from './maps/entries.ts';
 import { type EventReader, holdsEvents, readEvents } from './maps/events/events.ts';
 import { canFill, createMapReader, isPerCpuMap, sizesOf } from './maps/read.ts';
+import { createStackReader } from './maps/stacks.ts';
 import { fieldsOfType } from './probe-metrics.ts';
 import { type Bounds, createBounds, type Losses, type SeriesRoom } from './series/bounds.ts';
 import { type KeyType, withLabels } from './series/btf-labels.ts';
@@ -61,6 +62,7 @@ export function createProbeReader(
   // Before any program is attached: nothing has been counted yet.
   const created = Date.now() / 1000;
   const maps: OpenMap[] = [];
+  const withStacks = { ...context, stacks: (name: string) => createStackReader(findMap(object, name)) };
   const close = () => {
     for (const { events, families } of maps) {
       events?.close();
@@ -69,7 +71,9 @@ export function createProbeReader(
   };
   try {
     for (const [name, ofMap] of Map.groupBy(metrics, (metric) => metric.map))
-      maps.push(openMap({ map: findMap(object, name), name, object, created, context, bounds }, ofMap));
+      maps.push(
+        openMap({ map: findMap(object, name), name, object, created, context: withStacks, bounds }, ofMap),
+      );
   } catch (error) {
     close();
     throw error;

@@ -23,6 +23,7 @@ export const decoderNames = [
   'inet_ip',
   'int',
   'kstack',
+  'kstack_id',
   'ksym',
   'majorminor',
   'pci_class',
@@ -38,11 +39,15 @@ export const decoderNames = [
 export type DecoderName = (typeof decoderNames)[number];
 
 export type DecoderSpec =
-  | { name: Exclude<DecoderName, 'uint' | 'static_map' | 'regexp'> }
+  | { name: Exclude<DecoderName, 'uint' | 'static_map' | 'regexp' | 'kstack_id'> }
+  /** `map` is the name of the BPF map that has the stacks. */
+  | { name: 'kstack_id'; map: string }
   /** Numbers with fewer digits get zeros before them. */
   | { name: 'uint'; digits?: number }
   | { name: 'static_map'; staticMap: ReadonlyMap<string, string>; allowUnknown: boolean }
   | { name: 'regexp'; regexps: string[] };
+
+export const identifierShape = /^[a-zA-Z_][a-zA-Z0-9_]{0,127}$/;
 
 export const labelLimits = {
   size: 512,
@@ -92,6 +97,7 @@ export const decoderSizes: Partial<Record<DecoderName, number[]>> = {
   ifname: [4],
   inet_ip: [4, 16],
   int: [1, 2, 4, 8],
+  kstack_id: [4],
   ksym: [8],
   majorminor: [4, 8],
   uint: [1, 2, 4, 8],
@@ -104,6 +110,7 @@ export const readsBytes: DecoderName[] = [
   'inet_ip',
   'int',
   'kstack',
+  'kstack_id',
   'ksym',
   'majorminor',
   'string',
@@ -138,6 +145,7 @@ export const decoderFields: Partial<Record<DecoderName, string[]>> = {
   uint: ['digits'],
   static_map: ['static_map', 'allow_unknown'],
   regexp: ['regexps'],
+  kstack_id: ['map'],
 };
 
 function decoder(value: unknown, at: string): DecoderSpec {
@@ -157,8 +165,14 @@ function decoder(value: unknown, at: string): DecoderSpec {
         digits: integer(fields.digits, `${at}.digits`, ...labelLimits.digits),
       }),
     };
+  if (name === 'kstack_id') return { name, map: parseIdentifier(fields.map, `${at}.map`) };
   if (name === 'regexp') return { name, regexps: parseRegexps(fields.regexps, `${at}.regexps`) };
   return { name };
+}
+
+/** The name of something in a program. */
+export function parseIdentifier(value: unknown, at: string): string {
+  return shaped(value, at, identifierShape, 'a C identifier of at most 128 characters');
 }
 
 function staticMap(value: unknown, at: string): ReadonlyMap<string, string> {

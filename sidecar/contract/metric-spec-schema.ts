@@ -6,6 +6,7 @@ import {
   decoderNames,
   decoderSizes,
   frameSize,
+  identifierShape,
   labelLimits,
   labelNameShape,
   readsBytes,
@@ -14,7 +15,6 @@ import {
 } from './label-spec.ts';
 import {
   cgroupIdMapTypes,
-  identifierShape,
   mapShape,
   metricShape,
   prefixShape,
@@ -164,8 +164,9 @@ const decoderOptions: Schema = {
     additionalProperties: { anyOf: [text(labelLimits.staticMapText), { type: 'number' }] },
   },
   allow_unknown: { type: 'boolean', default: false },
+  map: { ...identifier, description: 'Name of the map with the stacks.' },
 };
-const requiredOptions = ['regexps', 'static_map'];
+const requiredOptions = ['regexps', 'static_map', 'map'];
 
 function decoder(name: DecoderName): Schema {
   const options = decoderFields[name] ?? [];

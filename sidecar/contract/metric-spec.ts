@@ -1,6 +1,6 @@
 import { type Buckets, bucketFields, parseBuckets, parseMultiplier } from './bucket-spec.ts';
 import { anyMapping, boolean, duration, fail, list, mapping, oneOf, shaped, text } from './checks.ts';
-import { type KeyPart, type LabelSpec, parseLabel, parseRegexps } from './label-spec.ts';
+import { type KeyPart, type LabelSpec, parseIdentifier, parseLabel, parseRegexps } from './label-spec.ts';
 import { refuseClashes } from './metric-names.ts';
 
 /**
@@ -110,7 +110,6 @@ const defaultPrefix = 'bpf_';
 const ownPrefixes = ['bpf_sidecar_', 'bpf_webhook_'];
 export const prefixShape = /^([a-zA-Z_][a-zA-Z0-9_]{0,63})?$/;
 export const metricShape = /^[a-zA-Z_][a-zA-Z0-9_]{0,199}$/;
-export const identifierShape = /^[a-zA-Z_][a-zA-Z0-9_]{0,127}$/;
 /** `.bss` and `.data` are the global variables of the program. */
 export const mapShape = /^([a-zA-Z_][a-zA-Z0-9_]{0,127}|\.bss|\.data)$/;
 /** As C identifiers, but the kernel and its compiler add parts such as `.isra.0` and `__pfx_`. */
@@ -184,7 +183,7 @@ function kernelAddresses(value: unknown, at: string): string[] {
 function programSubjects(value: unknown, at: string): Record<string, SubjectChoice> {
   const programs = list(value === undefined ? [] : value, at, specLimits.programs, (item, place) => {
     const fields = mapping(item, place, ['name', 'subject']);
-    const name = identifier(fields.name, `${place}.name`);
+    const name = parseIdentifier(fields.name, `${place}.name`);
     return [name, oneOf(fields.subject, `${place}.subject`, subjectChoices)] as const;
   });
   refuseRepeated(
@@ -197,7 +196,7 @@ function programSubjects(value: unknown, at: string): Record<string, SubjectChoi
 function cgroupIdMap(value: unknown, at: string): CgroupIdMap {
   const fields = mapping(value, at, ['name', 'type', 'regexps']);
   return {
-    map: identifier(fields.name, `${at}.name`),
+    map: parseIdentifier(fields.name, `${at}.name`),
     type: fields.type === undefined ? 'hash' : oneOf(fields.type, `${at}.type`, cgroupIdMapTypes),
     regexps: parseRegexps(fields.regexps, `${at}.regexps`),
   };
@@ -261,7 +260,9 @@ function histogramSection(type: HistogramMetric['type']): Section {
       ...head(fields, at, prefix),
       ...eventOptions(fields, at),
       buckets: parseBuckets(fields, at),
-      ...(fields.exemplars !== undefined && { exemplars: identifier(fields.exemplars, `${at}.exemplars`) }),
+      ...(fields.exemplars !== undefined && {
+        exemplars: parseIdentifier(fields.exemplars, `${at}.exemplars`),
+      }),
     };
     return { ...histogram, ...bucketLabels(histogram.value, fields, at) };
   };
@@ -346,7 +347,7 @@ function head(fields: Record<string, unknown>, at: string, prefix: string): Omit
             mapShape,
             'a C identifier of at most 128 characters, .bss or .data',
           ),
-    ...(fields.value !== undefined && { value: identifier(fields.value, `${at}.value`) }),
+    ...(fields.value !== undefined && { value: parseIdentifier(fields.value, `${at}.value`) }),
   };
 }
 
@@ -355,8 +356,4 @@ export function refuseOwnName(name: string, at: string): void {
   const own = ownPrefixes.find((ownPrefix) => name.startsWith(ownPrefix));
   if (own !== undefined)
     fail(at, `names that begin with ${own} are kept for our own metrics, choose another`);
-}
-
-function identifier(value: unknown, at: string): string {
-  return shaped(value, at, identifierShape, 'a C identifier of at most 128 characters');
 }

@@ -46,6 +46,7 @@ export const MapType = {
   array: 2,
   percpuHash: 5,
   percpuArray: 6,
+  stackTrace: 7,
   lruHash: 9,
   lruPercpuHash: 10,
   perfEventArray: 4,

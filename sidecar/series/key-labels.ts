@@ -12,7 +12,8 @@ const maxStackLength = 1024;
 const maxDistinctValues = 200;
 /** What the values over that become; as many as there are. */
 const otherValues = '~other';
-const freeText: readonly DecoderName[] = ['string', 'dname', 'kstack'];
+const stacks: readonly DecoderName[] = ['kstack', 'kstack_id'];
+const freeText: readonly DecoderName[] = ['string', 'dname', ...stacks];
 
 /** Names and values, or undefined when a decoder drops the entry. */
 export type PairReader = (bytes: Buffer) => [name: string, value: string][] | undefined;
@@ -47,7 +48,9 @@ export function createPairReader(
   const parts = labels.map(({ name, size, padding, decoders }) => {
     const start = offset;
     offset += size + padding;
-    const maxLength = decoders.some((decoder) => decoder.name === 'kstack') ? maxStackLength : maxValueLength;
+    const maxLength = decoders.some((decoder) => stacks.includes(decoder.name))
+      ? maxStackLength
+      : maxValueLength;
     return { name, start, end: start + size, maxLength, decode: chainDecoders(decoders, context) };
   });
   return (bytes) => {

@@ -261,6 +261,46 @@ metrics: { counters: [{ name: writes_total, labels: [{ name: container, size: 8,
       ]);
     });
 
+  test('may name the map that has the stacks', async (t) => {
+    const code = `
+struct { __uint(type, BPF_MAP_TYPE_STACK_TRACE); __uint(max_entries, 64); __uint(key_size, 4); __uint(value_size, 20 * 8); }
+    stacks SEC(".maps");
+${map('calls_total', 'HASH', '__s32')}
+SEC("tp_btf/sys_enter") int entered(__u64 *ctx) {
+    if (ctx[1] != __NR_write)
+        return 0;
+    __u64 one = 1;
+    __s32 stack = bpf_get_stackid(ctx, &stacks, 0), error = -14;
+    __u64 *count = bpf_map_lookup_elem(&calls_total, &stack);
+    if (count)
+        __sync_fetch_and_add(count, 1);
+    else
+        bpf_map_update_elem(&calls_total, &stack, &one, 0);
+    bpf_map_update_elem(&calls_total, &error, &one, 0);
+    return 0;
+}`;
+    const spec = (stacks: string) =>
+      `metrics: { counters: [{ name: calls_total, labels: [{ name: stack, size: 4, decoders: [{ name: kstack_id, map: ${stacks} }] }] }] }`;
+    const probe = await start(t, code, spec('stacks'));
+    await output(web, ...writing(37));
+    const [family] = probe.read();
+    const series = [...family!.series] as { labels: string; value: number }[];
+    assert.equal(
+      series.filter(({ labels }) => labels !== 'stack="no stack"').reduce((sum, { value }) => sum + value, 0),
+      37,
+    );
+    // Functions of the kernel, a line each, the innermost first.
+    assert.match(
+      series.map(({ labels }) => labels).join(' '),
+      /stack="[a-z_0-9]+\\n([a-zA-Z_0-9.]+\\n)*[a-zA-Z_0-9.]*syscall/,
+    );
+    assert.ok(series.some(({ labels }) => labels === 'stack="no stack"'));
+    await assert.rejects(start(t, code, spec('calls_total')), {
+      message: 'map calls_total has no stacks: it is of type 1',
+    });
+    await assert.rejects(start(t, code, spec('nowhere')), /object mine has no map nowhere/);
+  });
+
   test('with a map of cgroup ids that is none is one sentence', async (t) => {
     const spec = `
 cgroup_id_map: { name: calls, regexps: [a] }

@@ -22,6 +22,8 @@ export interface DecoderContext {
   wantsContainer(name: string): boolean;
   /** The cgroups of the pod's containers, for the programs that look them up; left out where there are none. */
   containerCgroups?: () => Iterable<ContainerCgroup>;
+  /** The kernel stacks in a map of the program, by number. Throws an Error when there is no such map. */
+  stacks?(map: string): (id: number) => Buffer | undefined;
   /** A number that changes whenever one of the answers above may have changed. */
   generation(): number;
 }

@@ -9,6 +9,7 @@ import { createInetIp } from './inet-ip.ts';
 import { createInt } from './int.ts';
 import { readKernelSymbols } from './kernel-symbols.ts';
 import { createKstack } from './kstack.ts';
+import { createKstackId } from './kstack-id.ts';
 import { createKsym } from './ksym.ts';
 import { createMajorMinor } from './majorminor.ts';
 import { once } from './once.ts';
@@ -36,6 +37,7 @@ const creators: { [Name in DecoderName]: CreateDecoder<Extract<DecoderSpec, { na
   inet_ip: createInetIp,
   int: createInt,
   kstack: () => createKstack(kernelSymbols),
+  kstack_id: createKstackId(createKstack(kernelSymbols)),
   ksym: () => createKsym(kernelSymbols),
   majorminor: createMajorMinor,
   pci_class: () => createPciClass(pciIds),

@@ -19,6 +19,7 @@ metrics:
           decoders: [{ name: uint, digits: 5 }, { name: static_map, allow_unknown: true, static_map: { 1: left, 2: 3 } }]
         - { name: address, size: 16, decoders: [{ name: inet_ip }] }
         - { name: stack, size: 160, decoders: [{ name: kstack }] }
+        - { name: stack_by_id, size: 4, decoders: [{ name: kstack_id, map: stacks }] }
         - { name: device, size: 4, decoders: [{ name: majorminor }] }
         - { name: question, size: 64, decoders: [{ name: dname }] }
     - name: other_total

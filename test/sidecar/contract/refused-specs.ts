@@ -268,6 +268,11 @@ export const refused: [what: string, yaml: string, message: string | RegExp][] =
     /decoders\[0\]\.digits: must be a whole number from 1 to 20, not 21$/,
   ],
   [
+    'a stack id without a map',
+    label('name: a, size: 4, decoders: [{ name: kstack_id }]'),
+    /decoders\[0\]\.map: must be a C identifier of at most 128 characters, not left out$/,
+  ],
+  [
     'a stack of half an address',
     label('name: a, size: 12, decoders: [{ name: kstack }]'),
     /size: must be a multiple of 8 for the decoder kstack, not 12$/,

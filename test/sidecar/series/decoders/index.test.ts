@@ -5,6 +5,7 @@ import { chainDecoders } from '../../../../sidecar/series/decoders/index.ts';
 
 const context = { containerName: String, wantsContainer: () => true, generation: () => 0 };
 const options: Record<string, object> = {
+  kstack_id: { map: 'stacks' },
   regexp: { regexps: ['.*'] },
   static_map: { static_map: { 1: 'one' } },
 };
