@@ -46,6 +46,8 @@ export interface ProgramState {
   name: string;
   /** As written in SEC(). */
   section: string;
+  /** In what its counts are approximate. */
+  remark?: string;
   /** Why the program is not attached; undefined when it is. */
   problem?: string;
 }
@@ -155,7 +157,8 @@ function attach(program: Program, pod: PodCgroup, hooks: Hooks): AttachedProgram
   const attachment = attempt(() => attachProgram(program, pod, hooks));
   const own = programFd(program);
   if (attachment instanceof Error) return { state: stateOf(program, attachment.message), own };
-  return { state: stateOf(program), attachment, own };
+  const { remark } = attachment;
+  return { state: { ...stateOf(program), ...(remark !== undefined && { remark }) }, attachment, own };
 }
 
 function stateOf({ name, section }: Program, problem?: string): ProgramState {

@@ -153,6 +153,7 @@ export function createSidecar(
     if (closed) return;
     status.settled = true;
     for (const problem of [...rejectionsOf(status), ...problemsOf(status)]) log('error', problem);
+    for (const remark of remarksOf(status)) log('warn', remark);
     if (isReady(status))
       log('info', 'every probe is attached', { probes: status.probes.map(({ name }) => name) });
     // Loading parsed the kernel's BTF several times: give those megabytes back.
@@ -330,6 +331,17 @@ export function problemsOf(status: Status): string[] {
       .map((reason) => `probe ${name}: ${reason}`),
   );
   return [rejected, status.problem, ...ofProbes].filter((problem) => problem !== undefined);
+}
+
+/** One sentence for each program that does not count the pod alone. */
+function remarksOf(status: Status): string[] {
+  return status.probes.flatMap(({ name, programs }) =>
+    programs.flatMap((program) =>
+      program.remark === undefined
+        ? []
+        : [`probe ${name}: program ${program.name}: approximate: ${program.remark}`],
+    ),
+  );
 }
 
 /** One sentence for each probe whose changed files are not in force. */

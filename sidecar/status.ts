@@ -1,4 +1,5 @@
 import type { Identity } from './pod/identity.ts';
+import type { ProgramState } from './probe.ts';
 import { problemsOf, type Status } from './sidecar.ts';
 import { version } from './version.ts';
 
@@ -11,7 +12,7 @@ export function renderStatus(identity: Identity, status: Status): string {
     ...status.probes.flatMap((probe) => [
       `${probe.name}: ${probe.rejected === undefined ? '' : `changed files not accepted, those before are in force: ${probe.rejected}; `}${probe.problem ?? `${probe.programs.length} program(s)`}`,
       ...probe.programs.map(
-        (program) => `  SEC("${program.section}") ${program.name}: ${program.problem ?? 'attached'}`,
+        (program) => `  SEC("${program.section}") ${program.name}: ${program.problem ?? attached(program)}`,
       ),
     ]),
     ...[status.problem, status.ineffective].filter((line) => line !== undefined),
@@ -21,4 +22,8 @@ export function renderStatus(identity: Identity, status: Status): string {
     'metrics: /metrics',
   ];
   return `${lines.join('\n')}\n`;
+}
+
+function attached({ remark }: ProgramState): string {
+  return remark === undefined ? 'attached' : `attached, approximate: ${remark}`;
 }

@@ -1,4 +1,5 @@
 import { closeSync, openSync } from 'node:fs';
+import { attempt } from '../attempt.ts';
 import type { Link } from '../libbpf/link.ts';
 import {
   type BpfObject,
@@ -15,7 +16,7 @@ import { readObject } from '../objects.ts';
 import type { PodCgroup } from '../pod/cgroups.ts';
 import type { AttachFamily, Attachment } from './attach/family.ts';
 import { attachmentOf, type Dispatcher, type Hooks, keepDispatcher } from './hooks/hooks.ts';
-import { putProgram } from './hooks/lane.ts';
+import { putProgram, TailCallRefused } from './hooks/lane.ts';
 
 /** What a family says of its dispatchers; the rest is the same for all. */
 export interface Dispatching {
@@ -61,8 +62,10 @@ export function behindDispatcher(dispatching: Dispatching): AttachFamily {
         for (const kind of dispatching.dispatchers(program))
           attachments.push(attachDispatcher(dispatching, kind, program, pod, hooks));
         const refreshing = attachments.flatMap(({ refresh }) => refresh ?? []);
-        const standIns = () => attachments.flatMap((attachment) => attachment.standIns?.() ?? []);
-        if (refreshing.length === 0) return { detach, standIns };
+        const standIns = () =>
+          attachments.flatMap((attachment) => attachment.standIns?.() ?? [programFd(program)]);
+        const remark = attachments.find((attachment) => attachment.remark !== undefined)?.remark;
+        if (refreshing.length === 0) return { detach, standIns, ...(remark !== undefined && { remark }) };
         const refresh = () => {
           for (const action of refreshing) action();
         };
@@ -102,7 +105,13 @@ function attachDispatcher(
   if (hook !== undefined) {
     return hooks.share(`${hook}-${nameOf(kind)}`, start, pod, programFd(program));
   }
-  const dispatcher = start();
+  const dispatcher = attempt(start);
+  if (dispatcher instanceof TailCallRefused) {
+    // Only those in the pod cgroup put the program in at once: there the kernel has found the pod already.
+    const { close } = linkTo(dispatching, program, program, pod);
+    return { detach: close, remark: `it sees the sidecar's own events too, because ${dispatcher.message}` };
+  }
+  if (dispatcher instanceof Error) throw dispatcher;
   return isGlobal(dispatcher.object)
     ? keepDispatcher(dispatcher, pod, programFd(program))
     : attachmentOf(dispatcher);

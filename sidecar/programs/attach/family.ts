@@ -14,6 +14,8 @@ export interface AttachFamily {
 
 /** A program at work. */
 export interface Attachment {
+  /** In what it is only approximately the pod's. */
+  remark?: string;
   /** Descriptors of the programs that stand on its hooks, where these are not the program itself. */
   standIns?(): number[];
   /** Runs what runs at scrapes, before the maps are read. Throws an Error that says why it cannot. */

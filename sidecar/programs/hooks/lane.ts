@@ -87,15 +87,21 @@ function placesOf(id: bigint): number[] {
   return Array.from({ length: placesTried }, (_, i) => (first + i) & (places - 1));
 }
 
-/** Puts a program where a dispatcher finds it. Throws an Error where the kernel lets no dispatcher call it. */
+/** That the kernel lets no dispatcher call a program. */
+export class TailCallRefused extends Error {
+  constructor() {
+    super(
+      'the kernel lets no dispatcher call it by a tail call (EINVAL), which it refuses to programs that sleep or that have cgroup storage',
+    );
+  }
+}
+
+/** Puts a program where a dispatcher finds it. Throws TailCallRefused. */
 export function putProgram(programs: number, slot: number, program: number): void {
   try {
     updateElement(programs, uint32(slot), uint32(program));
   } catch (error) {
-    if (error instanceof BpfError && error.code === 'EINVAL')
-      throw new Error(
-        'the kernel lets no dispatcher call it by a tail call (EINVAL), which it refuses to programs that sleep or that have cgroup storage',
-      );
+    if (error instanceof BpfError && error.code === 'EINVAL') throw new TailCallRefused();
     throw error;
   }
 }
