@@ -18,12 +18,6 @@ export interface Privilege {
   briefly<T>(action: () => T): T;
 }
 
-/** For code that runs as it was started. */
-export const unchangedPrivilege: Privilege = {
-  during: (action) => action(),
-  briefly: (action) => action(),
-};
-
 /**
  * Gives up for good every capability that is not allowed, in every thread: the process begins anew without them where it
  * has more, and is then, by the kernel's rules for exec, left with what its bounding set allows.

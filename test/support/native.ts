@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { cpSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
@@ -13,11 +13,4 @@ export function compileNative(t: TestContext, source: string): string {
   const path = join(directory, source.replace(/\.c$/, ''));
   execFileSync('cc', ['-O1', '-o', path, join(fixtures, source)]);
   return path;
-}
-
-/** The same bytes in another file. */
-export function copyOf(path: string): string {
-  const copy = `${path}-copy`;
-  cpSync(path, copy);
-  return copy;
 }

@@ -27,13 +27,13 @@ const placesTried = 4;
 const valueSize = 24;
 const firstKey = uint32(0);
 
-/** The pods of a lane. */
-export function readEntries(lane: Lane): Entry[] {
-  return readPlaces(lane).filter(({ id }) => id !== 0n);
+interface Place extends Entry {
+  place: number;
+  sidecar: bigint;
 }
 
-/** Every place, also those where nobody is. */
-function readPlaces(lane: Lane): (Entry & { place: number; sidecar: bigint })[] {
+/** The pods of a lane. */
+export function readEntries(lane: Lane): Place[] {
   // One more than there are: a single batch finds the end.
   const capacity = places + 1;
   const keys = Buffer.alloc(capacity * 4);
@@ -45,7 +45,7 @@ function readPlaces(lane: Lane): (Entry & { place: number; sidecar: bigint })[] 
     sidecar: values.readBigUInt64LE(i * valueSize + 8),
     slot: values.readUInt32LE(i * valueSize + 16),
     level: values.readUInt32LE(i * valueSize + 20),
-  }));
+  })).filter(({ id }) => id !== 0n);
 }
 
 /**
@@ -53,10 +53,9 @@ function readPlaces(lane: Lane): (Entry & { place: number; sidecar: bigint })[] 
  * program, so that nobody's death can leave a program that no pod leads to.
  */
 export function addEntry(lane: Lane, pod: PodCgroup, program: number): void {
-  const taken = readPlaces(lane);
-  const entries = taken.filter(({ id }) => id !== 0n);
+  const entries = readEntries(lane);
   const slot = freeSlot(entries);
-  const place = placesOf(pod.id).find((candidate) => taken[candidate]?.id === 0n);
+  const place = freePlace(entries, pod);
   if (slot === undefined || place === undefined)
     throw new Error("the node's dispatcher on this hook has no room for another pod");
   const entry = { sidecar: pod.sidecar, slot, level: pod.level };
@@ -81,10 +80,13 @@ function writePod(
   updateElement(lane.pods, uint32(place), value);
 }
 
-/** Where a pod may be. */
-function placesOf(id: bigint): number[] {
+/** Of the places where a pod may be, the first where nobody is. */
+function freePlace(entries: readonly Place[], { id }: PodCgroup): number | undefined {
+  const taken = new Set(entries.map(({ place }) => place));
   const first = Number(BigInt.asUintN(64, id * 0x9e3779b97f4a7c15n) >> (64n - placesBits));
-  return Array.from({ length: placesTried }, (_, i) => (first + i) & (places - 1));
+  return Array.from({ length: placesTried }, (_, i) => (first + i) & (places - 1)).find(
+    (place) => !taken.has(place),
+  );
 }
 
 /** That the kernel lets no dispatcher call a program. */
@@ -108,7 +110,7 @@ export function putProgram(programs: number, slot: number, program: number): voi
 
 /** Removes pods, each program before its pod; returns how many pods are left. */
 export function removeEntries(lane: Lane, isGone: (entry: Entry) => boolean): number {
-  const entries = readPlaces(lane).filter(({ id }) => id !== 0n);
+  const entries = readEntries(lane);
   const gone = entries.filter(isGone);
   if (gone.length === 0) return entries.length;
   for (const entry of gone) {
@@ -122,12 +124,11 @@ export function removeEntries(lane: Lane, isGone: (entry: Entry) => boolean): nu
 
 /** Whether a pod can be added: it is not in the lane yet, and there is room. */
 export function hasRoom(lane: Lane, pod: PodCgroup): boolean {
-  const taken = readPlaces(lane);
-  const entries = taken.filter(({ id }) => id !== 0n);
+  const entries = readEntries(lane);
   return (
     entries.length < slots &&
     entries.every(({ id }) => id !== pod.id) &&
-    placesOf(pod.id).some((place) => taken[place]?.id === 0n)
+    freePlace(entries, pod) !== undefined
   );
 }
 
