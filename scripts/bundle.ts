@@ -23,13 +23,37 @@ const nativeAddons: Plugin = {
   },
 };
 
-/** Parts of prom-client that nobody here uses: they load HTTP clients and worker processes, megabytes of memory. */
+/**
+ * Parts of packages that nobody here uses and that take megabytes of memory: HTTP clients, worker processes, what prints
+ * debug messages, assertions with their differences in colour.
+ */
 const leaveOut: Plugin = {
   name: 'leave-out',
-  setup({ onLoad }) {
+  setup({ onLoad, onResolve }) {
     onLoad({ filter: /prom-client\/lib\/(cluster|pushgateway|defaultMetrics|summary)\.js$/ }, () => ({
       contents: 'module.exports = {}',
     }));
+    onResolve({ filter: /^(debug|assert)$/ }, ({ path }) => ({ path, namespace: 'left-out' }));
+    onLoad({ filter: /^debug$/, namespace: 'left-out' }, () => ({
+      contents: 'module.exports = () => () => {}',
+    }));
+    onLoad({ filter: /^assert$/, namespace: 'left-out' }, () => ({
+      contents: `
+        module.exports = (condition, message) => { if (!condition) throw new Error(message); };
+        module.exports.equal = (a, b, message) => module.exports(a == b, message);
+        module.exports.strictEqual = (a, b, message) => module.exports(Object.is(a, b), message);`,
+    }));
+  },
+};
+
+/** Packages that few pods need: a file each, whose text is in memory only where they are loaded. */
+const seldom = ['re2js', 'yaml'];
+const inOwnFiles: Plugin = {
+  name: 'in-own-files',
+  setup({ onResolve }) {
+    onResolve({ filter: new RegExp(`^(${seldom.join('|')})$`) }, ({ path, kind }) =>
+      kind === 'entry-point' ? undefined : { path: `./${path}.cjs`, external: true },
+    );
   },
 };
 
@@ -37,11 +61,18 @@ const leaveOut: Plugin = {
  * `other` is the half that this image does not have. The format is CommonJS because an ECMAScript import of
  * node:http evaluates all its exports, WebSocket among them, which takes 6 MiB of private memory.
  */
-async function bundle(half: 'sidecar' | 'webhook', other: readonly string[]): Promise<void> {
+async function bundle(
+  half: 'sidecar' | 'webhook',
+  other: readonly string[],
+  inFiles: readonly string[] = [],
+): Promise<void> {
   const outdir = join(root, 'build', half);
   rmSync(outdir, { recursive: true, force: true });
   await build({
-    entryPoints: { 'bpf-sidecar': join(root, 'scripts/bpf-sidecar.ts') },
+    entryPoints: {
+      'bpf-sidecar': join(root, 'scripts/bpf-sidecar.ts'),
+      ...Object.fromEntries(inFiles.map((name) => [name, name])),
+    },
     outdir,
     outExtension: { '.js': '.cjs' },
     bundle: true,
@@ -53,11 +84,11 @@ async function bundle(half: 'sidecar' | 'webhook', other: readonly string[]): Pr
     define: { 'import.meta.dirname': '__dirname', 'import.meta.filename': '__filename' },
     loader: { '.node': 'copy' },
     assetNames: '[name]',
-    plugins: [nativeAddons, leaveOut],
+    plugins: [nativeAddons, leaveOut, ...(inFiles.length > 0 ? [inOwnFiles] : [])],
     logLevel: 'warning',
   });
 }
 
-await bundle('sidecar', ['../webhook/main.ts', '../webhook/cli/inject.ts']);
+await bundle('sidecar', ['../webhook/main.ts', '../webhook/cli/inject.ts'], seldom);
 await bundle('webhook', ['../sidecar/main.ts']);
 cpSync(join(root, 'build/bpf', process.arch), join(root, 'build/sidecar/bpf'), { recursive: true });

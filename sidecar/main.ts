@@ -46,6 +46,8 @@ const settleTime = 100;
 
 /** The command `bpf-sidecar run`: serves until SIGTERM or SIGINT. Resolves to the exit code. */
 export async function run(argv: string[]): Promise<number> {
+  // A small Buffer that lives long keeps the whole block alive of which it is a part: 64 KiB by default.
+  Buffer.poolSize = 4096;
   let identity: Identity;
   let port: number;
   try {

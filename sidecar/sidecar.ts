@@ -5,7 +5,7 @@ import { attempt } from './attempt.ts';
 import type { Log } from './contract/log.ts';
 import { mountPaths } from './contract/pod.ts';
 import { isBuiltin } from './contract/probes.ts';
-import { libc } from './libbpf/native.ts';
+import { shrinkFootprint } from './footprint.ts';
 import { readAncestors } from './pod/ancestors.ts';
 import { findPodCgroup, type PodCgroup } from './pod/cgroups.ts';
 import { type Containers, createContainers } from './pod/containers.ts';
@@ -156,8 +156,7 @@ export function createSidecar(
     for (const remark of remarksOf(status)) log('warn', remark);
     if (isReady(status))
       log('info', 'every probe is attached', { probes: status.probes.map(({ name }) => name) });
-    // Loading parsed the kernel's BTF several times: give those megabytes back.
-    libc.malloc_trim(0);
+    shrinkFootprint();
   }
 
   async function detachAllBut(wanted: readonly { name: string }[]): Promise<void> {

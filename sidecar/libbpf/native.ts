@@ -68,6 +68,7 @@ export const libc = openLibrary(null, {
   flock: ['int', ['int', 'int']],
   if_nameindex: ['pointer', []],
   if_freenameindex: ['void', ['pointer']],
+  madvise: ['int', ['pointer', 'uint64', 'int']],
   memcpy: ['pointer', ['buffer', 'pointer', 'uint64']],
   ioctl: ['int', ['int', 'uint64', 'uint64']],
   malloc_trim: ['int', ['uint64']],

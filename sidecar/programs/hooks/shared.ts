@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { readdirSync, statfsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Log } from '../../contract/log.ts';
@@ -121,5 +120,5 @@ function leave(lane: string, isGone: (entry: Entry) => boolean): void {
 function nameOf(hook: string): string {
   const name = hook.replace(/[^A-Za-z0-9_]+/g, '-');
   if (name.length <= 200) return name;
-  return `${name.slice(0, 150)}-${createHash('sha256').update(hook).digest('hex').slice(0, 16)}`;
+  return `${name.slice(0, 150)}-${process.getBuiltinModule('node:crypto').createHash('sha256').update(hook).digest('hex').slice(0, 16)}`;
 }
