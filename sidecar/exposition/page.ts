@@ -9,23 +9,16 @@ export interface Page {
   take(): Buffer;
 }
 
-/**
- * The parts are put together once there is a piece of them: added up one after the other they would be trees of small
- * strings, which V8 carries through several garbage collections.
- */
 export function createPage(): Page {
-  let parts: string[] = [];
-  let length = 0;
+  let text = '';
   return {
-    write(text) {
-      parts.push(text);
-      length += text.length;
+    write(part) {
+      text += part;
     },
-    isFull: () => length >= pieceLength,
+    isFull: () => text.length >= pieceLength,
     take() {
-      const piece = Buffer.from(parts.join(''));
-      parts = [];
-      length = 0;
+      const piece = Buffer.from(text);
+      text = '';
       return piece;
     },
   };

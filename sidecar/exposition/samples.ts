@@ -53,13 +53,8 @@ function* writeScalars(
   const beginning = `${name}{${constantLabels}`;
   const separated = constantLabels ? `${beginning},` : beginning;
   for (const { labels, value } of series) {
-    if (constantLabels || labels) {
-      page.write(labels ? separated : beginning);
-      page.write(labels);
-      page.write('} ');
-    } else page.write(`${name} `);
-    page.write(renderNumber(value));
-    page.write('\n');
+    if (labels) page.write(`${separated}${labels}} ${renderNumber(value)}\n`);
+    else page.write(`${constantLabels ? `${beginning}}` : name} ${renderNumber(value)}\n`);
     if (created) page.write(created(braces(joinLabels(constantLabels, labels))));
     if (page.isFull()) yield;
   }

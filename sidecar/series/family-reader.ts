@@ -205,17 +205,23 @@ function seriesTable(metric: Labelled, { context, bounds }: Shared, width: numbe
   return createSeriesTable(labelBytes(metric), width, readLabels, () => context.generation(), bounds);
 }
 
-/** A view of the rows, made anew by each who goes through them. */
+/** A view of the rows, made anew by each who goes through them. No generator, which takes a tenth more time. */
 function seriesOf<Series>(
   table: SeriesTable,
   view: (labels: string, row: number) => Series,
 ): Iterable<Series> {
   return {
-    *[Symbol.iterator]() {
-      for (let index = 0; index < table.labels.length; index++) {
-        const labels = table.labels[index];
-        if (labels !== undefined) yield view(labels, index * table.width);
-      }
+    [Symbol.iterator]() {
+      let index = 0;
+      return {
+        next() {
+          for (; index < table.labels.length; index++) {
+            const labels = table.labels[index];
+            if (labels !== undefined) return { done: false, value: view(labels, index++ * table.width) };
+          }
+          return { done: true, value: undefined };
+        },
+      };
     },
   };
 }
