@@ -8,6 +8,22 @@ const { gc } = globalThis as {
   gc?: (options: { type: 'major'; execution: 'sync'; flavor: 'last-resort' }) => void;
 };
 
+/** Milliseconds: by then Prometheus has scraped, and the first scrapes leave as much behind as the start does. */
+const secondTime = 20_000;
+
+/** Shrinks the footprint now, and once more when the first scrapes have been. */
+export function createShrinking(): { shrink(): void; stop(): void } {
+  let again: NodeJS.Timeout | undefined;
+  return {
+    shrink() {
+      shrinkFootprint();
+      clearTimeout(again);
+      again = setTimeout(shrinkFootprint, secondTime);
+    },
+    stop: () => clearTimeout(again),
+  };
+}
+
 /**
  * Gives back what only the start and loading took: garbage and functions that ran once; megabytes of the kernel's BTF
  * that libbpf has parsed; and of Node's own 100 MiB the pages that ran or were read. Those that are used again come back

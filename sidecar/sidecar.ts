@@ -5,7 +5,7 @@ import { attempt } from './attempt.ts';
 import type { Log } from './contract/log.ts';
 import { mountPaths } from './contract/pod.ts';
 import { isBuiltin } from './contract/probes.ts';
-import { shrinkFootprint } from './footprint.ts';
+import { createShrinking } from './footprint.ts';
 import { readAncestors } from './pod/ancestors.ts';
 import { findPodCgroup, type PodCgroup } from './pod/cgroups.ts';
 import { type Containers, createContainers } from './pod/containers.ts';
@@ -109,6 +109,7 @@ export function createSidecar(
   const running = new Map<string, RunningProbe>();
   const shares = createShares();
   const loadErrors = new Map<string, number>();
+  const footprint = createShrinking();
   let pod: Pod | undefined;
   let created: PodSettings | undefined;
   let lastRead: Reading | undefined;
@@ -156,7 +157,7 @@ export function createSidecar(
     for (const remark of remarksOf(status)) log('warn', remark);
     if (isReady(status))
       log('info', 'every probe is attached', { probes: status.probes.map(({ name }) => name) });
-    shrinkFootprint();
+    footprint.shrink();
   }
 
   async function detachAllBut(wanted: readonly { name: string }[]): Promise<void> {
@@ -295,6 +296,7 @@ export function createSidecar(
     async close() {
       closed = true;
       await lastUpdate;
+      footprint.stop();
       pod?.stopWatching();
       await privilege
         .during(() => detachAllBut([]))

@@ -36,12 +36,12 @@ export async function benchSidecar(): Promise<Row[]> {
     {
       what: `sidecar, resident memory ${settled}`,
       value: `${mebibytes('Rss').toFixed(1)} MiB`,
-      target: '< 60 MiB',
+      target: '< 55 MiB',
     },
     {
       what: `sidecar, of that its own (anonymous) ${settled}`,
       value: `${mebibytes('Anonymous').toFixed(1)} MiB`,
-      target: '< 16 MiB',
+      target: '< 14 MiB',
     },
   ];
 }
