@@ -2,6 +2,7 @@
 
 import { benchDispatch } from './bench/dispatch.ts';
 import { benchEvents } from './bench/events.ts';
+import { benchPrograms } from './bench/programs.ts';
 import { benchRingBuffer } from './bench/ring-buffer.ts';
 import type { Row } from './bench/row.ts';
 import { benchScrape } from './bench/scrape.ts';
@@ -13,6 +14,7 @@ const benches: [name: string, run: () => Promise<Row[]>][] = [
   ['scrape', benchScrape],
   ['dispatchers', benchDispatch],
   ['events', benchEvents],
+  ['programs', benchPrograms],
   ['ring buffer', benchRingBuffer],
   ['series', benchSeries],
   ['sidecar', benchSidecar],

@@ -31,7 +31,7 @@ char LICENSE[] SEC("license") = "GPL";
 const eventSize = 16;
 const seconds = 3;
 
-/** Events that come through a ring buffer while one process makes system calls as fast as it can. */
+/** Events that come through a ring buffer while one process copies zeros, which makes more than a million a second. */
 export async function benchRingBuffer(): Promise<Row[]> {
   const directory = mkdtempSync(join(tmpdir(), 'bpf-sidecar-bench-'));
   const sandbox = await createSandbox();
@@ -46,7 +46,7 @@ export async function benchRingBuffer(): Promise<Row[]> {
     const attachment = attachProgram(object.programs[0]!, pod, ownHooks);
     const work = sandbox
       .addContainer('web')
-      .spawn(['dd', 'if=/dev/zero', 'of=/dev/null', 'bs=1', 'status=none'], { stdio: 'ignore' });
+      .spawn(['dd', 'if=/dev/zero', 'of=/dev/null', 'bs=8k', 'status=none'], { stdio: 'ignore' });
     const before = process.cpuUsage();
     const start = process.hrtime.bigint();
     await setTimeout(seconds * 1000);
@@ -64,8 +64,9 @@ export async function benchRingBuffer(): Promise<Row[]> {
       {
         what: 'ring buffer events received',
         value: `${Math.round(received / elapsed).toLocaleString('en')} /s`,
+        target: '> 1,000,000 /s',
       },
-      { what: 'ring buffer events lost', value: String(lost) },
+      { what: 'ring buffer events lost', value: String(lost), target: '0' },
       { what: 'CPU time for each event', value: `${(((user + system) * 1000) / received).toFixed(0)} ns` },
     ];
   } finally {
