@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 /**
@@ -8,6 +8,11 @@ import { join } from 'node:path';
 export const objectDirectory = import.meta.filename.endsWith('.ts')
   ? join(import.meta.dirname, '../build/bpf', process.arch)
   : join(import.meta.dirname, 'bpf');
+
+/** Whether a built-in probe has programs. */
+export function hasObject(name: string): boolean {
+  return existsSync(join(objectDirectory, `${name}.bpf.o`));
+}
 
 /** The ELF of one of our objects, e.g. `syscalls` or `dispatchers/task`. */
 export function readObject(name: string): Buffer {

@@ -1,10 +1,12 @@
-import type { Labelled, Metric } from './contract/metric-spec.ts';
+import type { Labelled, Metric, ScalarMetric } from './contract/metric-spec.ts';
 import { type BpfMap, type BpfObject, findMap, findMember } from './libbpf/object.ts';
+import { readCgroupFiles } from './maps/cgroup-files.ts';
 import { canFold, foldDeparted, type Lifetimes } from './maps/departed.ts';
 import type { MapEntries } from './maps/entries.ts';
 import { type EventReader, holdsEvents, readEvents } from './maps/events/events.ts';
 import { canFill, createMapReader, isPerCpuMap, sizesOf } from './maps/read.ts';
 import { createStackReader } from './maps/stacks.ts';
+import type { PodCgroup } from './pod/cgroups.ts';
 import { fieldsOfType } from './probe-metrics.ts';
 import { type Bounds, createBounds, type Losses, type SeriesRoom } from './series/bounds.ts';
 import { type KeyType, withLabels } from './series/btf-labels.ts';
@@ -57,6 +59,7 @@ export function createProbeReader(
   object: BpfObject,
   context: ProbeContext,
   room: SeriesRoom,
+  pod: PodCgroup,
 ): ProbeReader {
   const bounds = createBounds(room);
   // Before any program is attached: nothing has been counted yet.
@@ -70,7 +73,9 @@ export function createProbeReader(
     }
   };
   try {
-    for (const [name, ofMap] of Map.groupBy(metrics, (metric) => metric.map))
+    const [ofFiles, ofMaps] = [metrics.filter(isOfFile), metrics.filter((metric) => !isOfFile(metric))];
+    for (const metric of ofFiles) maps.push(openCgroupFile(metric, pod, { created, context, bounds }));
+    for (const [name, ofMap] of Map.groupBy(ofMaps, (metric) => metric.map))
       maps.push(
         openMap({ map: findMap(object, name), name, object, created, context: withStacks, bounds }, ofMap),
       );
@@ -101,6 +106,26 @@ function readFamily({ read, addExemplars, readExemplars }: OpenFamily, entries: 
   const family = read(entries);
   if (readExemplars) addExemplars?.(readExemplars());
   return family;
+}
+
+function isOfFile(metric: Metric): metric is Labelled<ScalarMetric> {
+  return 'cgroupFile' in metric;
+}
+
+function openCgroupFile(
+  metric: Labelled<ScalarMetric>,
+  pod: PodCgroup,
+  { created, context, bounds }: Pick<Origin, 'created' | 'context' | 'bounds'>,
+): OpenMap {
+  const { cgroupFile = '', value, ...rest } = metric;
+  const layout: MapLayout = { keySize: 8, valueSize: 8, created, member: () => undefined };
+  const read = readCgroupFiles(cgroupFile, value, pod, context);
+  return {
+    name: cgroupFile,
+    read,
+    families: [createFamilyReader(rest, layout, context, bounds)],
+    entries: 0,
+  };
 }
 
 /** What the families of a map are made from. */

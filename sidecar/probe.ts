@@ -2,6 +2,7 @@ import { attempt } from './attempt.ts';
 import {
   type BpfObject,
   closeObject,
+  emptyObject,
   isWanted,
   type Program,
   programFd,
@@ -18,6 +19,7 @@ import { createCgroupIdMap } from './programs/cgroup-id-map.ts';
 import { type Hooks, ownHooks } from './programs/hooks/hooks.ts';
 import { setKernelAddresses } from './programs/kernel-addresses.ts';
 import { loadPrograms } from './programs/load.ts';
+import { fillOptions, setOptions } from './programs/options.ts';
 import type { Family } from './series/family.ts';
 import { createShares, type Shares } from './series/shares.ts';
 import type { ProbeSource } from './source.ts';
@@ -67,9 +69,13 @@ export function startProbe(
 ): Probe {
   const configure = (object: BpfObject) => {
     setConstants(object, { container_level: pod.level + 1 });
+    setOptions(object, source.options ?? {});
     setKernelAddresses(object, source.spec?.kernelAddresses ?? []);
   };
-  const { object, refused } = loadPrograms(source.name, source.elf, configure);
+  const { object, refused } =
+    source.elf === undefined
+      ? { object: emptyObject(source.name), refused: new Map<string, string>() }
+      : loadPrograms(source.name, source.elf, configure);
   const programs: AttachedProgram[] = [];
   let reader: ProbeReader | undefined;
   let releaseNames: (() => void) | undefined;
@@ -82,10 +88,11 @@ export function startProbe(
   try {
     const metrics = source.spec?.metrics ?? metricsOfMaps(source.name, object);
     releaseNames = shares.names.claim(source.name, metrics);
-    reader = createProbeReader(metrics, object, context, shares.room);
+    reader = createProbeReader(metrics, object, context, shares.room, pod);
     const update = source.spec?.cgroupIdMap && createCgroupIdMap(object, source.spec.cgroupIdMap);
     const updateCgroups = () => update?.(context.containerCgroups?.() ?? []);
     updateCgroups();
+    fillOptions(object, source.options ?? {});
     const subjects = source.spec?.subjects ?? {};
     refuseUnknown(Object.keys(subjects), object);
     for (const found of object.programs) {

@@ -2,18 +2,21 @@ import { type BigIntStats, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { type MetricSpec, readMetricSpec } from './contract/metric-spec.ts';
 import { mountPaths, programFiles } from './contract/pod.ts';
+import type { OptionValue } from './contract/probe-options.ts';
 import { isBuiltin } from './contract/probes.ts';
-import { readObject, readSpec } from './objects.ts';
+import { hasObject, readObject, readSpec } from './objects.ts';
 import type { PodSettings } from './settings.ts';
 import { tryObject } from './trial.ts';
 
 /** What a probe is made of: the built-in ones and a user's own are the same from here on. */
 export interface ProbeSource {
   name: string;
-  /** The compiled object. */
-  elf: Buffer;
+  /** The compiled object; without it the probe has no program, and its spec no map. */
+  elf?: Buffer;
   /** Without it every map that can be read becomes a counter. */
   spec?: MetricSpec;
+  /** By name. */
+  options?: Readonly<Record<string, OptionValue>>;
 }
 
 /** A probe that the pod's annotations ask for. */
@@ -28,9 +31,12 @@ export interface WantedProbe {
 const maxFileBytes = 16 * 1024 * 1024;
 
 /** The built-in probes, then the programs, as they are now. */
-export function wantedProbes({ probes, programs }: PodSettings): WantedProbe[] {
+export function wantedProbes({ probes, programs, probeOptions }: PodSettings): WantedProbe[] {
   return [
-    ...probes.map((name) => ({ name, version: '', read: async () => builtinProbe(name) })),
+    ...probes.map((name) => {
+      const options = probeOptions[name] ?? {};
+      return { name, version: JSON.stringify(options), read: async () => builtinProbe(name, options) };
+    }),
     ...programs.map((name) => ({
       name,
       version: Object.values(programFiles)
@@ -41,8 +47,9 @@ export function wantedProbes({ probes, programs }: PodSettings): WantedProbe[] {
   ];
 }
 
-export function builtinProbe(name: string): ProbeSource {
-  return { name, elf: readObject(name), spec: readMetricSpec(readSpec(name), `${name}.yaml`) };
+export function builtinProbe(name: string, options: ProbeSource['options'] = {}): ProbeSource {
+  const spec = readMetricSpec(readSpec(name), `${name}.yaml`);
+  return { name, spec, options, ...(hasObject(name) && { elf: readObject(name) }) };
 }
 
 /** A user's own, from the volume that holds it. */

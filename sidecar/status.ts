@@ -1,6 +1,6 @@
 import type { Identity } from './pod/identity.ts';
 import type { ProgramState } from './probe.ts';
-import { problemsOf, type Status } from './sidecar.ts';
+import { type ProbeStatus, problemsOf, type Status } from './sidecar.ts';
 import { version } from './version.ts';
 
 /** The page at `/`, for people: who this is, what is attached, and why something is not. */
@@ -10,7 +10,7 @@ export function renderStatus(identity: Identity, status: Status): string {
     `pod ${identity.namespace}/${identity.pod} on node ${identity.node}`,
     '',
     ...status.probes.flatMap((probe) => [
-      `${probe.name}: ${probe.rejected === undefined ? '' : `changed files not accepted, those before are in force: ${probe.rejected}; `}${probe.problem ?? `${probe.programs.length} program(s)`}`,
+      `${probe.name}: ${probe.rejected === undefined ? '' : `changed files not accepted, those before are in force: ${probe.rejected}; `}${probe.problem ?? programsOf(probe)}`,
       ...probe.programs.map(
         (program) => `  SEC("${program.section}") ${program.name}: ${program.problem ?? attached(program)}`,
       ),
@@ -22,6 +22,10 @@ export function renderStatus(identity: Identity, status: Status): string {
     'metrics: /metrics',
   ];
   return `${lines.join('\n')}\n`;
+}
+
+function programsOf({ programs }: ProbeStatus): string {
+  return programs.length === 0 ? 'no program, it reads files of cgroups' : `${programs.length} program(s)`;
 }
 
 function attached({ remark }: ProgramState): string {

@@ -1,4 +1,5 @@
 import { type LogLevel, logLevels } from './log.ts';
+import { type ProbeOptions, readProbeOptions } from './probe-options.ts';
 import { builtinProbes, defaultProbes } from './probes.ts';
 
 /** All our annotations and labels begin with this. */
@@ -12,6 +13,7 @@ export const injectedLabel = 'bpf.sh/injected';
 export interface Settings {
   probes: string[];
   programs: string[];
+  probeOptions: ProbeOptions;
   metricsPort: number;
   scrapeInterval?: string;
   scrapeTimeout?: string;
@@ -39,7 +41,7 @@ export interface Problem {
   reason: string;
 }
 
-/** `annotation bpf.sh/probes="foo": unknown probe "foo"; allowed are network, syscalls, tcp`. */
+/** `annotation bpf.sh/probes="foo": unknown probe "foo"; allowed are network, …`. */
 export function describeProblem(problem: Problem): string {
   return `annotation ${problem.annotation}=${JSON.stringify(clip(problem.value))}: ${problem.reason}`;
 }
@@ -85,8 +87,12 @@ const readers: Record<string, Assign> = {
   'pod-labels': (settings, value) =>
     assignList(settings, 'podLabels', value, labelKey, 'names of pod labels'),
   containers: (settings, value) => assignList(settings, 'containers', value, dnsLabel, 'container names'),
-  'probe-options': (_, value) =>
-    value.trim() === '' ? undefined : 'no probe has options in this version; remove the annotation',
+  'probe-options': (settings, value) => {
+    const options = readProbeOptions(value);
+    if (typeof options === 'string') return options;
+    settings.probeOptions = options;
+    return undefined;
+  },
   'log-level': (settings, value) => {
     if (!(logLevels as readonly string[]).includes(value)) return `must be one of ${logLevels.join(', ')}`;
     settings.logLevel = value as LogLevel;
@@ -108,6 +114,7 @@ export function readAnnotations(annotations: Readonly<Record<string, string>>): 
   const settings: Settings = {
     probes: [...defaultProbes],
     programs: [],
+    probeOptions: {},
     metricsPort: 9387,
     podLabels: [],
     containers: [],

@@ -24,6 +24,7 @@ const always: readonly Capability[] = ['BPF', 'PERFMON'];
 /** Beyond those: programs on packets and sockets. */
 const ofProbes: Record<(typeof builtinProbes)[number], readonly Capability[]> = {
   network: ['NET_ADMIN'],
+  pressure: [],
   syscalls: [],
   tcp: ['NET_ADMIN'],
 };

@@ -14,7 +14,9 @@ import {
   reserved,
 } from './label-spec.ts';
 import {
+  cgroupFileShape,
   cgroupIdMapTypes,
+  cgroupValueShape,
   mapShape,
   metricShape,
   prefixShape,
@@ -79,8 +81,8 @@ export function metricSpecSchema(): Schema {
     ),
     patternProperties: { '^x-': { description: 'Ignored: a place for YAML anchors.' } },
     definitions: {
-      counter: metric({ value, ...events }),
-      scalar: metric({ value }),
+      counter: { anyOf: [metric({ value, multiplier, ...events }), cgroupFileMetric] },
+      scalar: { anyOf: [metric({ value, multiplier }), cgroupFileMetric] },
       info: metric({ name: { allOf: [metricName, { pattern: '_info$' }] } }),
       stateSet: metric(
         { value, states: { ...items(text(specLimits.stateLength), specLimits.states), uniqueItems: true } },
@@ -117,6 +119,24 @@ const events = {
 };
 const { min, max } = bucketLimits.multiplier;
 const multiplier = { type: 'number', minimum: min, maximum: max, default: 1 };
+const cgroupFileMetric = object(
+  {
+    name: metricName,
+    help: text(specLimits.helpLength),
+    cgroup_file: {
+      type: 'string',
+      pattern: cgroupFileShape.source,
+      description: 'The file of each container cgroup that holds the number, instead of a map.',
+    },
+    value: {
+      type: 'string',
+      pattern: cgroupValueShape.source,
+      description: 'The name of the number in the file; without it the file is one number.',
+    },
+    multiplier,
+  },
+  ['name', 'cgroup_file'],
+);
 const regexps = {
   ...items(text(labelLimits.regexpLength), labelLimits.regexps),
   description: 'Regular expressions in the syntax of RE2.',

@@ -66,6 +66,13 @@ interface EventOptions {
 
 export interface ScalarMetric extends MetricHead, EventOptions {
   type: 'counter' | 'gauge' | 'unknown';
+  /** What the number is multiplied with to come to the unit of the metric; 1 when left out. */
+  multiplier?: number;
+  /**
+   * The file of each container cgroup that holds the number, instead of a map: `cpu.stat`. Then `value` is its name in
+   * there, and the label `container` the only one.
+   */
+  cgroupFile?: string;
 }
 
 /** A series for each key of the map, whatever its value; the name ends with `_info`. */
@@ -112,12 +119,16 @@ export const prefixShape = /^([a-zA-Z_][a-zA-Z0-9_]{0,63})?$/;
 export const metricShape = /^[a-zA-Z_][a-zA-Z0-9_]{0,199}$/;
 /** `.bss` and `.data` are the global variables of the program. */
 export const mapShape = /^([a-zA-Z_][a-zA-Z0-9_]{0,127}|\.bss|\.data)$/;
+/** A file of a cgroup, and a number in it; see numberIn of maps/cgroup-files.ts. */
+export const cgroupFileShape = /^(?=.{1,64}$)[a-z0-9_]+(\.[a-z0-9_]+)+$/;
+export const cgroupValueShape = /^(?=.{1,64}$)[a-z0-9_]+(\.[a-z0-9_]+)?$/;
 /** As C identifiers, but the kernel and its compiler add parts such as `.isra.0` and `__pfx_`. */
 export const symbolShape = /^[a-zA-Z_][a-zA-Z0-9_.]{0,127}$/;
 
 const topFields = ['prefix', 'metrics', 'kaddrs', 'cgroup_id_map', 'programs'];
 export const cgroupIdMapTypes = ['hash', 'cgrp_storage'] as const;
 const headFields = ['name', 'help', 'map', 'value', 'labels'];
+const cgroupFileFields = ['name', 'help', 'cgroup_file', 'value', 'multiplier'];
 const eventFields = ['perf_event_array', 'flush_interval'];
 
 /** `prefix` is put before the metric's name. */
@@ -204,9 +215,53 @@ function cgroupIdMap(value: unknown, at: string): CgroupIdMap {
 
 function scalarSection(type: ScalarMetric['type']): Section {
   return (value, at, prefix) => {
-    const fields = mapping(value, at, [...headFields, ...(type === 'counter' ? eventFields : [])]);
-    return { type, ...head(fields, at, prefix), ...eventOptions(fields, at), ...plainLabels(fields, at) };
+    if (anyMapping(value, at).cgroup_file !== undefined) return cgroupFileMetric(type, value, at, prefix);
+    const known = [...headFields, 'cgroup_file', 'multiplier', ...(type === 'counter' ? eventFields : [])];
+    const fields = mapping(value, at, known);
+    return {
+      type,
+      ...head(fields, at, prefix),
+      ...scaled(fields, at),
+      ...eventOptions(fields, at),
+      ...plainLabels(fields, at),
+    };
   };
+}
+
+function cgroupFileMetric(
+  type: ScalarMetric['type'],
+  value: unknown,
+  at: string,
+  prefix: string,
+): ScalarMetric {
+  const { value: member, ...fields } = mapping(value, at, cgroupFileFields);
+  const file = shaped(
+    fields.cgroup_file,
+    `${at}.cgroup_file`,
+    cgroupFileShape,
+    'a file of a cgroup: cpu.stat',
+  );
+  return {
+    type,
+    ...head(fields, at, prefix),
+    ...scaled(fields, at),
+    map: file,
+    cgroupFile: file,
+    ...(member !== undefined && {
+      value: shaped(
+        member,
+        `${at}.value`,
+        cgroupValueShape,
+        'the name of a number in the file: nr_throttled, some.total',
+      ),
+    }),
+    labels: [{ name: 'container', size: 8, padding: 0, decoders: [{ name: 'cgroup' }] }],
+  };
+}
+
+function scaled(fields: Record<string, unknown>, at: string): Pick<ScalarMetric, 'multiplier'> {
+  if (fields.multiplier === undefined) return {};
+  return { multiplier: parseMultiplier(fields.multiplier, `${at}.multiplier`) };
 }
 
 function infoMetric(value: unknown, at: string, prefix: string): InfoMetric {

@@ -1,5 +1,5 @@
-/** The built-in probes: each is `bpf/<name>.bpf.c` with its metric spec `bpf/<name>.yaml`. */
-export const builtinProbes = ['network', 'syscalls', 'tcp'] as const;
+/** The built-in probes: each is a metric spec `bpf/<name>.yaml`, with `bpf/<name>.bpf.c` where it has programs. */
+export const builtinProbes = ['network', 'pressure', 'syscalls', 'tcp'] as const;
 
 export function isBuiltin(name: string): boolean {
   return (builtinProbes as readonly string[]).includes(name);

@@ -83,6 +83,11 @@ export function openObject(name: string, elf: Buffer): BpfObject {
   }
 }
 
+/** For a probe that has no program: nothing is in it, and there is nothing to free. */
+export function emptyObject(name: string): BpfObject {
+  return { name, pointer: 0, btf: undefined, programs: [], maps: [] };
+}
+
 /** Creates the maps and has the kernel verify the programs. Throws a BpfError with the verifier's words, which tells the
  * program when it is about one. */
 export function loadObject(object: BpfObject): void {

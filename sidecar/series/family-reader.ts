@@ -90,7 +90,8 @@ function scalarReader(metric: Labelled<ScalarMetric>, layout: MapLayout, shared:
   const readNumber = signed ? readInt : readUint;
   const table = seriesTable(metric, shared, 1);
   const { type, name, help } = metric;
-  const family: Family = { type, name, help, created: layout.created, series: scalars(table) };
+  const series = scalars(table, createScale(metric.multiplier ?? 1));
+  const family: Family = { type, name, help, created: layout.created, series };
   return familyReader(family, table, (numbers, row, _keys, _key, values, value) => {
     numbers[row]! += readNumber(values, value + offset, size);
   });
@@ -115,12 +116,12 @@ function stateSetReader(metric: Labelled<StateSetMetric>, layout: MapLayout, sha
   });
 }
 
-function scalars(table: SeriesTable): Iterable<ScalarSeries> {
-  return seriesOf(table, (labels, row) => ({ labels, value: table.numbers[row]! }));
+function scalars(table: SeriesTable, scale = createScale(1)): Iterable<ScalarSeries> {
+  return seriesOf(table, (labels, row) => ({ labels, value: scale(table.numbers[row]!) }));
 }
 
 /**
- * Of summaries and histograms sums are scaled once all is added up. Whole numbers add up exactly, in any order. Scaled
+ * Numbers are scaled once all is added up. Whole numbers add up exactly, in any order. Scaled
  * before, a sum could go down by a rounding error from one scrape to the next, which Prometheus takes for a restart.
  */
 function summaryReader(metric: Labelled<SummaryMetric>, layout: MapLayout, shared: Shared): FamilyReader {

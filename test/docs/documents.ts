@@ -7,7 +7,7 @@ const root = join(import.meta.dirname, '../..');
 export const documents = [
   'README.md',
   'bpf/LICENSE.md',
-  ...['docs', 'docs/decisions'].flatMap((folder) =>
+  ...['docs', 'docs/decisions', 'docs/probes'].flatMap((folder) =>
     readdirSync(join(root, folder))
       .filter((name) => name.endsWith('.md'))
       .map((name) => `${folder}/${name}`),

@@ -16,7 +16,7 @@ import { decide } from '../../webhook/admission/decide.ts';
 import { injectionConfig } from '../../webhook/config.ts';
 import { output } from '../support/pod.ts';
 import { run } from '../webhook/cli/executable.ts';
-import { block, fences, read } from './documents.ts';
+import { block, documents, fences, read } from './documents.ts';
 
 const config = injectionConfig('example.com/bpf-sidecar:test');
 
@@ -132,9 +132,9 @@ test('a mistake in a spec is told as the document shows', () => {
   assert.throws(() => parseMetricSpec(spec, 'execs.yaml'), { message });
 });
 
-test('Prometheus understands every query of the metrics document', () =>
+test('Prometheus understands every query of the documents', () =>
   inTemporaryDirectory((directory) => {
-    const queries = fences('docs/metrics.md', 'promql');
+    const queries = documents.flatMap((document) => fences(document, 'promql'));
     assert.ok(queries.length > 10);
     const rules = queries.map((expr, index) => ({ record: `query:${index}`, expr }));
     const file = join(directory, 'rules.yaml');

@@ -95,8 +95,8 @@ for (const [what, edit, sentence] of [
   ],
   [
     'an unknown probe',
-    annotated('bpf.sh/probes', 'syscalls,disk'),
-    /^annotation bpf\.sh\/probes="syscalls,disk": unknown probe "disk"; allowed are network, syscalls, tcp$/m,
+    annotated('bpf.sh/probes', 'syscalls,none'),
+    /^annotation bpf\.sh\/probes="syscalls,none": unknown probe "none"; allowed are [a-z, ]+$/m,
   ],
   [
     'no annotations at all',

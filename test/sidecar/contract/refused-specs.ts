@@ -23,6 +23,26 @@ export const refused: [what: string, yaml: string, message: string | RegExp][] =
     'metrics: {}\nmetrics: {}',
     /^my\.yaml: is not valid YAML: Map keys must be unique/,
   ],
+  [
+    'a map beside the file of a cgroup',
+    'metrics: { counters: [{ name: x_total, cgroup_file: cpu.stat, map: m }] }',
+    'my.yaml: metrics.counters[0]: unknown field "map"; allowed are name, help, cgroup_file, value, multiplier',
+  ],
+  [
+    'a file that is not one of a cgroup',
+    'metrics: { gauges: [{ name: x, cgroup_file: ../cpu.stat }] }',
+    'my.yaml: metrics.gauges[0].cgroup_file: must be a file of a cgroup: cpu.stat, not "../cpu.stat"',
+  ],
+  [
+    'a number of a file that has no such name',
+    'metrics: { gauges: [{ name: x, cgroup_file: cpu.stat, value: a b }] }',
+    'my.yaml: metrics.gauges[0].value: must be the name of a number in the file: nr_throttled, some.total, not "a b"',
+  ],
+  [
+    'a multiplier of zero',
+    'metrics: { counters: [{ name: x_total, map: m, multiplier: 0 }] }',
+    'my.yaml: metrics.counters[0].multiplier: must be a number from 1e-18 to 1000000000000000000',
+  ],
   ['no metrics', 'metrics: {}', /^my\.yaml: metrics: must have at least one metric/],
   [
     'an unknown section',
@@ -67,7 +87,7 @@ export const refused: [what: string, yaml: string, message: string | RegExp][] =
   [
     'an unknown field of a counter',
     counter('histogram: true, labels: []'),
-    'my.yaml: metrics.counters[0]: unknown field "histogram"; allowed are name, help, map, value, labels, perf_event_array, flush_interval',
+    'my.yaml: metrics.counters[0]: unknown field "histogram"; allowed are name, help, map, value, labels, cgroup_file, multiplier, perf_event_array, flush_interval',
   ],
   [
     'a subject that is none',

@@ -1,0 +1,10 @@
+/** Writes anew what the documents have from the code: docs/metric-spec.schema.json and the tables of docs/metrics.md. */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { metricSpecSchema } from '../sidecar/contract/metric-spec-schema.ts';
+import { withMetricTables } from './docs/metric-tables.ts';
+
+const file = (name: string) => join(import.meta.dirname, '../docs', name);
+
+writeFileSync(file('metric-spec.schema.json'), `${JSON.stringify(metricSpecSchema(), null, 2)}\n`);
+writeFileSync(file('metrics.md'), await withMetricTables(readFileSync(file('metrics.md'), 'utf8')));
