@@ -80,6 +80,23 @@ struct sk_buff {
     struct sock *sk;
 };
 
+struct super_block {
+    __u32 s_dev;
+};
+
+struct inode {
+    unsigned long i_ino;
+    struct super_block *i_sb;
+};
+
+struct file {
+    struct inode *f_inode;
+};
+
+struct vm_area_struct {
+    struct file *vm_file;
+};
+
 struct inet_sock {
     struct sock sk;
 };

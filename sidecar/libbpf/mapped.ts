@@ -6,6 +6,7 @@ import { libc } from './native.ts';
 const PROT_READ = 1;
 const PROT_WRITE = 2;
 const MAP_SHARED = 1;
+const MAP_PRIVATE = 2;
 /** MAP_FAILED, (void *)-1, as a number. */
 const failed = 2 ** 64;
 
@@ -30,4 +31,15 @@ export function mapShared(fd: number, length: number, offset: number, writable: 
       libc.munmap(address, length);
     },
   };
+}
+
+/** Runs an action on the address at which the first page of an open file is mapped. Throws a BpfError. */
+export function withFirstPage<T>(fd: number, action: (address: number) => T): T {
+  const address = libc.mmap(0, pageSize, PROT_READ, MAP_PRIVATE, fd, 0);
+  if (address === failed) throw new BpfError('a file cannot be mapped', errno(), '');
+  try {
+    return action(address);
+  } finally {
+    libc.munmap(address, pageSize);
+  }
 }

@@ -2,6 +2,7 @@ import { statSync } from 'node:fs';
 import { attempt } from '../../attempt.ts';
 import type { Program } from '../../libbpf/object.ts';
 import type { PodCgroup } from '../../pod/cgroups.ts';
+import { inodeOf } from '../../pod/real-inode.ts';
 import { createRoots, resolveIn } from '../../pod/roots.ts';
 import type { Attachment } from './family.ts';
 
@@ -9,7 +10,7 @@ import type { Attachment } from './family.ts';
 export interface PodFile {
   /** As we see it, through a process that runs in the container. */
   path: string;
-  /** The same for containers that share the file: its device and inode number. */
+  /** The same for containers that share the file, see inodeOf. */
   id: string;
 }
 
@@ -79,8 +80,10 @@ function placesOf(name: string): string[] {
 function findFile(root: string, places: readonly string[]): PodFile | undefined {
   for (const place of places) {
     const path = resolveIn(root, place);
-    const status = path === undefined ? undefined : statSync(path, { throwIfNoEntry: false });
-    if (path !== undefined && status?.isFile()) return { path, id: `${status.dev}-${status.ino}` };
+    if (path === undefined || !statSync(path, { throwIfNoEntry: false })?.isFile()) continue;
+    const id = attempt(() => inodeOf(path));
+    // Else it has just gone.
+    if (!(id instanceof Error)) return { path, id };
   }
   return undefined;
 }

@@ -1,11 +1,37 @@
 import assert from 'node:assert/strict';
-import type { ChildProcess } from 'node:child_process';
+import { type ChildProcess, execFileSync } from 'node:child_process';
 import { once } from 'node:events';
+import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmdirSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { placeOf } from '../../../../scripts/node/place.ts';
 import { type Container, createSandbox } from '../../../../scripts/node/sandbox.ts';
+import { inodeOf, signatureOf } from '../../../../sidecar/pod/real-inode.ts';
 import { counting, eventsOf, startAuthored } from '../../../support/author.ts';
 import { compileNative } from '../../../support/native.ts';
+
+/** The roots of containers whose images share the layer with the executable, as overlays make them. */
+function makeRoots(t: TestContext, names: readonly string[]): string[] {
+  const executable = compileNative(t, 'calls.c', '-static');
+  const place = mkdtempSync(join(tmpdir(), 'bpf-sidecar-test-'));
+  execFileSync('mount', ['-t', 'tmpfs', 'bpf-sidecar-test', place]);
+  t.after(() => {
+    // With all that is mounted below.
+    execFileSync('umount', ['-l', place]);
+    rmdirSync(place);
+  });
+  const lower = join(place, 'image');
+  mkdirSync(lower);
+  copyFileSync(executable, join(lower, 'calls'));
+  return names.map((name) => {
+    const [upper, work, root] = ['upper', 'work', 'root'].map((part) => join(place, name, part));
+    for (const directory of [upper!, work!, root!]) mkdirSync(directory, { recursive: true });
+    const options = `lowerdir=${lower},upperdir=${upper},workdir=${work}`;
+    execFileSync('mount', ['-t', 'overlay', '-o', options, 'bpf-sidecar-test', root!]);
+    return root!;
+  });
+}
 
 async function makePods(t: TestContext) {
   const [sandbox, other] = [await createSandbox(), await createSandbox()];
@@ -17,8 +43,8 @@ async function makePods(t: TestContext) {
   return { sandbox, sidecar, outsider: other.addContainer('web'), pod: placeOf(sandbox, sidecar) };
 }
 
-function start(t: TestContext, container: Container, path: string): ChildProcess {
-  const child = container.spawn([path], { stdio: ['pipe', 'pipe', 'inherit'] });
+function start(t: TestContext, container: Container, ...argv: string[]): ChildProcess {
+  const child = container.spawn(argv, { stdio: ['pipe', 'pipe', 'inherit'] });
   t.after(() => child.kill());
   return child;
 }
@@ -103,6 +129,59 @@ for (const [kind, expected, program] of [
     assert.equal(eventsOf(probe), 3 * expected);
   });
 }
+
+for (const [kind, expected, program] of [
+  ...(['uprobe', 'uretprobe'] as const).map(
+    (kind) =>
+      [
+        kind,
+        37,
+        counting(`SEC("${kind}//calls:place_order") int f(void *ctx) { increment(); return 0; }`),
+      ] as const,
+  ),
+  [
+    'uprobe.multi',
+    42,
+    counting('SEC("uprobe.multi//calls:place_*") int f(void *ctx) { increment(); return 0; }'),
+  ],
+  [
+    'usdt',
+    37,
+    usdt('SEC("usdt//calls:shop:order") int BPF_USDT(order, int amount) { increment(); return 0; }'),
+  ],
+] as const)
+  test(`${kind}: counts once what containers call whose images share a layer`, async (t) => {
+    const { sandbox, pod } = await makePods(t);
+    const [first, second] = makeRoots(t, ['first', 'second']).map((root) =>
+      start(t, sandbox.addContainer('web'), 'chroot', root, '/calls'),
+    ) as [ChildProcess, ChildProcess];
+    await order(first);
+    await order(second);
+    const probe = await startAuthored(program, pod);
+    t.after(() => probe.close());
+    assert.deepEqual(
+      probe.programs.map(({ problem }) => problem),
+      [undefined],
+    );
+    await order(first);
+    assert.equal(eventsOf(probe), expected);
+    await order(second);
+    assert.equal(eventsOf(probe), 2 * expected);
+  });
+
+test('a file that a container has changed is another one than that of its image', async (t) => {
+  const [first, second, third] = makeRoots(t, ['first', 'second', 'third']).map((root) =>
+    join(root, 'calls'),
+  ) as [string, string, string];
+  const image = statSync(join(first, '../../../image/calls'));
+  assert.equal(inodeOf(first), `${image.dev}-${image.ino}`);
+  assert.equal(inodeOf(second), inodeOf(first));
+  const signature = (path: string) => signatureOf(statSync(path, { bigint: true }));
+  assert.equal(signature(second), signature(first));
+  for (const path of [first, second]) chmodSync(path, 0o700);
+  assert.equal(new Set([first, second, third].map(inodeOf)).size, 3);
+  assert.equal(new Set([first, third].map(signature)).size, 2);
+});
 
 test('a file is found once a container has it, and left when none has', async (t) => {
   const { sandbox, pod } = await makePods(t);
