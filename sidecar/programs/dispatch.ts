@@ -26,7 +26,10 @@ export interface Dispatching {
    * the hook cannot be given to a pod.
    */
   dispatchers(program: Program): readonly DispatcherKind[];
-  /** What programs on the same hook of the node have in common, where its sidecars can share dispatchers. */
+  /**
+   * What programs on the same hook of the node have in common, and no others, where its sidecars can share dispatchers:
+   * parts with slashes between them.
+   */
   hook?(program: Program): string;
   /** What the hook is told when the event is not for the program: that nothing is to change. */
   verdict: number;
@@ -103,7 +106,7 @@ function attachDispatcher(
   const start = () => startDispatcher(dispatching, kind, program, pod);
   const hook = dispatching.hook?.(program);
   if (hook !== undefined) {
-    return hooks.share(`${hook}-${nameOf(kind)}`, start, pod, programFd(program));
+    return hooks.share(`${hook}/${nameOf(kind)}`, start, pod, programFd(program));
   }
   const dispatcher = attempt(start);
   if (dispatcher instanceof TailCallRefused) {
@@ -117,12 +120,12 @@ function attachDispatcher(
     : attachmentOf(dispatcher);
 }
 
-/** `task_argument-task2-unless_task1` */
+/** `task_argument/task2/unless_task1` */
 function nameOf({ object, constants }: DispatcherKind): string {
   const positions = Object.entries(constants).flatMap(([name, value]) =>
     value < 0 ? [] : `${name}${value}`,
   );
-  return [object, ...positions].join('-');
+  return [object, ...positions].join('/');
 }
 
 /** Loads a dispatcher and puts it on the program's hook. */

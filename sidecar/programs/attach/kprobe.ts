@@ -35,7 +35,7 @@ export const kprobe = behindDispatcher({
   },
   hook(program) {
     const { name, offset } = functionOf(program);
-    return `${isReturn(program) ? 'kretprobe' : 'kprobe'}-${name}-${offset}`;
+    return `${isReturn(program) ? 'kretprobe' : 'kprobe'}/${name}/${offset}`;
   },
   // 0 would have the kernel drop the event for every other perf consumer of the node.
   verdict: 1,

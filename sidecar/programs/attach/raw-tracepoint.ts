@@ -19,7 +19,7 @@ export const rawTracepoint = behindDispatcher({
     const subject = chosenSubject(program.subject, structs) ?? subjectOf(tracepoint, structs);
     return dispatchersOf(subject, 'untyped');
   },
-  hook: (program) => `raw_tp${isWritable(program) ? '.w' : ''}-${sectionTarget(program)}`,
+  hook: (program) => `raw_tp${isWritable(program) ? '.w' : ''}/${sectionTarget(program)}`,
   verdict: 0,
   prepare: (dispatcher, program) => retarget(dispatcher, program.type, 0),
   link: (dispatcher, program) => attachRawTracepoint(dispatcher, sectionTarget(program)),

@@ -16,7 +16,7 @@ export const tpBtf = behindDispatcher({
     const structs = () => tracepointArguments(tracepoint);
     return dispatchersOf(chosenSubject(program.subject, structs) ?? subjectOf(tracepoint, structs));
   },
-  hook: (program) => `tp_btf-${sectionTarget(program)}`,
+  hook: (program) => `tp_btf/${sectionTarget(program)}`,
   verdict: 0,
   prepare: (dispatcher, program) =>
     retarget(dispatcher, ProgramType.tracing, AttachType.traceRawTp, sectionTarget(program)),

@@ -25,7 +25,7 @@ export const tracepoint = behindDispatcher({
       );
     return dispatchersOf(subject);
   },
-  hook: (program) => `tracepoint-${sectionTarget(program)}`,
+  hook: (program) => `tracepoint/${sectionTarget(program)}`,
   // 0 would have the kernel drop the event for every other perf consumer of the node.
   verdict: 1,
   prepare: (dispatcher) => retarget(dispatcher, ProgramType.tracepoint, 0),

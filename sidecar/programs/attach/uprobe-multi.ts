@@ -30,7 +30,7 @@ export const uprobeMulti: AttachFamily = {
       return behindDispatcher({
         accepts: uprobeMulti.accepts,
         dispatchers: () => dispatchersOf({ kind: 'current' }),
-        hook: () => `${program.section}-${id}`,
+        hook: () => `${returns ? 'uretprobe' : 'uprobe'}.multi/${pattern}/${id}`,
         verdict: 1,
         prepare: (dispatcher) => retarget(dispatcher, ProgramType.kprobe, AttachType.traceUprobeMulti),
         link: (dispatcher) => attachUprobeMulti(dispatcher, path, offsets, returns),

@@ -25,7 +25,7 @@ function atPlace({ path, id, offset }: PodFile & { offset: bigint }): AttachFami
   return behindDispatcher({
     accepts: uprobe.accepts,
     dispatchers: () => dispatchersOf({ kind: 'current' }),
-    hook: (program) => `${isReturn(program) ? 'uretprobe' : 'uprobe'}-${id}-${offset}`,
+    hook: (program) => `${isReturn(program) ? 'uretprobe' : 'uprobe'}/${id}/${offset}`,
     // 0 would have the kernel drop the event for every other perf consumer of the node.
     verdict: 1,
     prepare: (dispatcher) => retarget(dispatcher, ProgramType.kprobe, 0),

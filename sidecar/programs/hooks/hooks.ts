@@ -20,7 +20,7 @@ export interface Hooks {
   exclusively<T>(action: () => T): Promise<T>;
   /**
    * Has the dispatcher of a hook call a loaded program for the events of the pod. `hook` is what makes two
-   * dispatchers the same: program type, hook and subject. `start` puts one on the hook, when it is needed.
+   * dispatchers the same: program type, hook and subject, with slashes between them. `start` puts one on the hook, when it is needed.
    */
   share(hook: string, start: () => Dispatcher, pod: PodCgroup, program: number): Attachment;
 }

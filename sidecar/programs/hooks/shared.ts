@@ -6,13 +6,14 @@ import { createCgroupFinder } from '../../pod/living.ts';
 import { closeDispatcher, type Hooks, keepDispatcher, ownHooks } from './hooks.ts';
 import { addEntry, type Entry, hasRoom, removeEntries } from './lane.ts';
 import { lockDirectory } from './lock.ts';
+import { directoryName } from './name.ts';
 import { holdLane, isLane, lanesOf, pinLane, removeIfEmpty, removeLane, withMaps } from './pins.ts';
 
 /**
  * The layout of what is pinned and of the maps in it. Sidecars with another one share nothing with those of this,
  * and work beside them.
  */
-const protocol = 'v1';
+const protocol = 'v2';
 
 /** <linux/magic.h> */
 const BPF_FS_MAGIC = 0xcafe4a11;
@@ -21,7 +22,7 @@ const BPF_FS_MAGIC = 0xcafe4a11;
  * The hooks of a node whose sidecars share their dispatchers, by pins in the host's bpffs, of which `bpffs` is
  * the mount point:
  *
- *     bpf-sidecar/v1/<hook>/<lane>/{pods,programs,variables,program,link}
+ *     bpf-sidecar/v2/<hook>/<lane>/{pods,programs,variables,program,link}
  *
  * A pod is in a lane once. Where it has several programs on one hook there are as many lanes, because a tail call
  * does not come back: a hook costs as much as the busiest pod has programs on it, however many pods there are.
@@ -61,7 +62,7 @@ export function shareHooks(bpffs: string, pod: PodCgroup, log: Log, layout = pro
     },
     share(hook, start, podCgroup, program) {
       if (!isLocked) return ownHooks.share(hook, start, podCgroup, program);
-      const directory = join(root, nameOf(hook));
+      const directory = join(root, directoryName(hook));
       let lane = lanesOf(directory).find((path) => withMaps(path, (maps) => hasRoom(maps, podCgroup)));
       if (lane === undefined) {
         const dispatcher = start();
@@ -114,11 +115,4 @@ function leave(lane: string, isGone: (entry: Entry) => boolean): void {
   if (withMaps(lane, (maps) => removeEntries(maps, isGone)) > 0) return;
   removeLane(lane);
   removeIfEmpty(dirname(lane));
-}
-
-/** Names in a bpffs have no dots and at most 255 bytes. */
-function nameOf(hook: string): string {
-  const name = hook.replace(/[^A-Za-z0-9_]+/g, '-');
-  if (name.length <= 200) return name;
-  return `${name.slice(0, 150)}-${process.getBuiltinModule('node:crypto').createHash('sha256').update(hook).digest('hex').slice(0, 16)}`;
 }

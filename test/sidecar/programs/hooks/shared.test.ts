@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
@@ -13,6 +14,7 @@ import { counting, eventsOf, startCompiled } from '../../../support/author.ts';
 import { bpffsFor, pinned } from '../../../support/bpffs.ts';
 import { eventually } from '../../../support/eventually.ts';
 import { heldBy, remaining } from '../../../support/kernel.ts';
+import { compileNative } from '../../../support/native.ts';
 import { output } from '../../../support/pod.ts';
 
 const log = () => {};
@@ -79,7 +81,7 @@ describe('sidecars of a node', () => {
       for (let i = 0; i < count; i++) members.push(await memberOf(t, bpffs, { qos: qos[i % 3]! }));
       const probes: Probe[] = [];
       for (const member of members) probes.push(await start(t, member, elf));
-      assert.deepEqual(readdirSync(join(bpffs, 'bpf-sidecar/v1', lane)), ['0'], 'one lane');
+      assert.deepEqual(readdirSync(join(bpffs, 'bpf-sidecar/v2', lane)), ['0'], 'one lane');
 
       const [first, last] = [members[0]!, members.at(-1)!];
       await output(first.web, ...calls(37));
@@ -118,7 +120,7 @@ describe('sidecars of a node', () => {
     const single = await compileProgram(counting(onSysEnter('entered')));
     const ofPlain = await start(t, plain, single);
     const ofBusy = await start(t, busy, three);
-    const lanes = () => readdirSync(join(bpffs, 'bpf-sidecar/v1', lane)).sort();
+    const lanes = () => readdirSync(join(bpffs, 'bpf-sidecar/v2', lane)).sort();
     assert.deepEqual(lanes(), ['0', '1', '2']);
     await output(busy.web, ...calls(10));
     await output(plain.web, ...calls(7));
@@ -131,18 +133,18 @@ describe('sidecars of a node', () => {
 
   test('of different layouts work side by side', async (t) => {
     const bpffs = bpffsFor(t);
-    const [now, later] = [await memberOf(t, bpffs), await memberOf(t, bpffs)];
-    later.hooks = shareHooks(bpffs, later.pod, log, 'v2');
+    const [before, now] = [await memberOf(t, bpffs), await memberOf(t, bpffs)];
+    before.hooks = shareHooks(bpffs, before.pod, log, 'v1');
     const elf = await compileProgram(counting(onSysEnter('entered')));
-    const [ofNow, ofLater] = [await start(t, now, elf), await start(t, later, elf)];
+    const [ofBefore, ofNow] = [await start(t, before, elf), await start(t, now, elf)];
     assert.deepEqual(readdirSync(join(bpffs, 'bpf-sidecar')).sort(), ['v1', 'v2']);
-    await output(now.web, ...calls(3));
-    await output(later.web, ...calls(4));
-    assert.deepEqual([eventsOf(ofNow), eventsOf(ofLater)], [3, 4]);
+    await output(before.web, ...calls(3));
+    await output(now.web, ...calls(4));
+    assert.deepEqual([eventsOf(ofBefore), eventsOf(ofNow)], [3, 4]);
+    await stop(before, ofBefore);
+    await output(now.web, ...calls(1));
+    assert.equal(eventsOf(ofNow), 5);
     await stop(now, ofNow);
-    await output(later.web, ...calls(1));
-    assert.equal(eventsOf(ofLater), 5);
-    await stop(later, ofLater);
     assert.deepEqual(pinned(bpffs), []);
   });
 
@@ -158,7 +160,7 @@ describe('sidecars of a node', () => {
     const ofLiving = await start(t, living, elf);
     await gone.destroy();
     const ofNext = await start(t, next, elf);
-    assert.deepEqual(readdirSync(join(bpffs, 'bpf-sidecar/v1', lane)), ['0']);
+    assert.deepEqual(readdirSync(join(bpffs, 'bpf-sidecar/v2', lane)), ['0']);
     await output(living.web, ...calls(3));
     await output(next.web, ...calls(4));
     assert.deepEqual([eventsOf(ofLiving), eventsOf(ofNext)], [3, 4]);
@@ -192,6 +194,32 @@ describe('sidecars of a node', () => {
     assert.deepEqual([eventsOf(ofRunning), eventsOf(ofNext)], [3, 4]);
     await stop(running, ofRunning);
     await stop(next, ofNext);
+    assert.deepEqual(pinned(bpffs), []);
+  });
+
+  test('keep patterns apart that differ only in characters that no name may have', async (t) => {
+    const bpffs = bpffsFor(t);
+    const path = compileNative(t, 'calls.c');
+    // 37 times place_order, and 5 times another one.
+    const patterns = { 'place_*': 42, 'place_?????': 37 };
+    const observed = [];
+    for (const [pattern, expected] of Object.entries(patterns)) {
+      const member = await memberOf(t, bpffs);
+      const child = member.web.spawn([path], { stdio: ['pipe', 'pipe', 'inherit'] });
+      t.after(() => child.kill());
+      const order = async () => {
+        child.stdin!.write('\n');
+        await once(child.stdout!, 'data');
+      };
+      await order();
+      const elf = await compileProgram(
+        counting(`SEC("uprobe.multi/${path}:${pattern}") int f(void *ctx) { increment(); return 0; }`),
+      );
+      observed.push({ member, probe: await start(t, member, elf), order, expected });
+    }
+    for (const { order } of observed) await order();
+    for (const { probe, expected } of observed) assert.equal(eventsOf(probe), expected);
+    for (const { member, probe } of observed) await stop(member, probe);
     assert.deepEqual(pinned(bpffs), []);
   });
 
