@@ -39,13 +39,19 @@ export function readEntries(lane: Lane): Place[] {
   const keys = Buffer.alloc(capacity * 4);
   const values = Buffer.alloc(capacity * valueSize);
   const { count } = lookupBatch(lane.pods, null, Buffer.alloc(4), keys, values, capacity);
-  return Array.from({ length: count }, (_, i) => ({
-    place: keys.readUInt32LE(i * 4),
-    id: values.readBigUInt64LE(i * valueSize),
-    sidecar: values.readBigUInt64LE(i * valueSize + 8),
-    slot: values.readUInt32LE(i * valueSize + 16),
-    level: values.readUInt32LE(i * valueSize + 20),
-  })).filter(({ id }) => id !== 0n);
+  const entries: Place[] = [];
+  for (let i = 0; i < count; i++) {
+    const id = values.readBigUInt64LE(i * valueSize);
+    if (id === 0n) continue;
+    entries.push({
+      place: keys.readUInt32LE(i * 4),
+      id,
+      sidecar: values.readBigUInt64LE(i * valueSize + 8),
+      slot: values.readUInt32LE(i * valueSize + 16),
+      level: values.readUInt32LE(i * valueSize + 20),
+    });
+  }
+  return entries;
 }
 
 /**

@@ -2,73 +2,19 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, type TestContext, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { compileProgram } from '../../../../scripts/bpf/compile-program.ts';
-import { placeOf } from '../../../../scripts/node/place.ts';
-import { type Container, createSandbox, type SandboxOptions } from '../../../../scripts/node/sandbox.ts';
-import type { PodCgroup } from '../../../../sidecar/pod/cgroups.ts';
 import type { Probe } from '../../../../sidecar/probe.ts';
-import type { Hooks } from '../../../../sidecar/programs/hooks/hooks.ts';
 import { shareHooks } from '../../../../sidecar/programs/hooks/shared.ts';
 import { counting, eventsOf, startCompiled } from '../../../support/author.ts';
 import { bpffsFor, pinned } from '../../../support/bpffs.ts';
 import { eventually } from '../../../support/eventually.ts';
 import { heldBy, remaining } from '../../../support/kernel.ts';
+import { calls, type Member, memberOf, onSysEnter, start, stop } from '../../../support/members.ts';
 import { compileNative } from '../../../support/native.ts';
 import { output } from '../../../support/pod.ts';
 
-const log = () => {};
-
-/** Counts getpriority, a system call that nothing else here makes. */
-const onSysEnter = (name: string) =>
-  `SEC("tp_btf/sys_enter") int ${name}(__u64 *ctx) { if (ctx[1] == __NR_getpriority) increment(); return 0; }`;
-const calls = (times: number) => [
-  'python3',
-  '-c',
-  `import os\nfor _ in range(${times}): os.getpriority(0, 0)`,
-];
-
 const lane = 'tp_btf-sys_enter-task';
-
-interface Member {
-  pod: PodCgroup;
-  web: Container;
-  hooks: Hooks;
-  destroy(): Promise<void>;
-}
-
-/** A pod whose sidecar shares dispatchers in a bpffs. */
-async function memberOf(t: TestContext, bpffs: string, options: SandboxOptions = {}): Promise<Member> {
-  const sandbox = await createSandbox(options);
-  t.after(() => sandbox.destroy());
-  const pod = placeOf(sandbox, sandbox.addContainer('bpf-sidecar'));
-  return {
-    pod,
-    web: sandbox.addContainer('web'),
-    hooks: shareHooks(bpffs, pod, log),
-    destroy: () => sandbox.destroy(),
-  };
-}
-
-async function start(t: TestContext, { pod, hooks }: Member, elf: Buffer): Promise<Probe> {
-  const probe = await hooks.exclusively(() => startCompiled(elf, pod, hooks));
-  let isOpen = true;
-  const close = probe.close;
-  t.after(() => isOpen && close());
-  assert.deepEqual(
-    probe.programs.flatMap(({ problem }) => problem ?? []),
-    [],
-  );
-  return {
-    ...probe,
-    close() {
-      isOpen = false;
-      close();
-    },
-  };
-}
-
-const stop = ({ hooks }: Member, probe: Probe) => hooks.exclusively(() => probe.close());
 
 describe('sidecars of a node', () => {
   for (const count of [2, 10, 100])
@@ -134,7 +80,7 @@ describe('sidecars of a node', () => {
   test('of different layouts work side by side', async (t) => {
     const bpffs = bpffsFor(t);
     const [before, now] = [await memberOf(t, bpffs), await memberOf(t, bpffs)];
-    before.hooks = shareHooks(bpffs, before.pod, log, 'v1');
+    before.hooks = shareHooks(bpffs, before.pod, () => {}, 'v1');
     const elf = await compileProgram(counting(onSysEnter('entered')));
     const [ofBefore, ofNow] = [await start(t, before, elf), await start(t, now, elf)];
     assert.deepEqual(readdirSync(join(bpffs, 'bpf-sidecar')).sort(), ['v1', 'v2']);
@@ -174,7 +120,7 @@ describe('sidecars of a node', () => {
     const member = await memberOf(t, bpffs);
     const elf = await compileProgram(counting(onSysEnter('entered')));
     const ofDead = await start(t, member, elf);
-    const restarted = { ...member, hooks: shareHooks(bpffs, member.pod, log) };
+    const restarted = { ...member, hooks: shareHooks(bpffs, member.pod, () => {}) };
     const probe = await start(t, restarted, elf);
     await output(member.web, ...calls(6));
     assert.deepEqual([eventsOf(ofDead), eventsOf(probe)], [0, 6]);
