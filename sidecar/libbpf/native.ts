@@ -45,6 +45,7 @@ export const libbpf = openLibrary('libbpf.so.1', {
   bpf_map__btf_key_type_id: ['uint32', ['pointer']],
   bpf_map__btf_value_type_id: ['uint32', ['pointer']],
   bpf_map__inner_map: ['pointer', ['pointer']],
+  bpf_map__set_pin_path: ['int', ['pointer', 'buffer']],
   bpf_map__initial_value: ['pointer', ['pointer', 'buffer']],
   bpf_prog_test_run_opts: ['int', ['int', 'buffer']],
   bpf_link__fd: ['int', ['pointer']],

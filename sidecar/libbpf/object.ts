@@ -52,7 +52,10 @@ const ELF_MAGIC = Buffer.from('\x7fELF', 'latin1');
 /** Several times the largest object that there is use for. */
 const maxObjectBytes = 16 * 1024 * 1024;
 
-/** Opens an ELF object from memory; nothing is loaded yet. `elf` may be dropped afterwards. */
+/**
+ * Opens an ELF object from memory; nothing is loaded yet. `elf` may be dropped afterwards. Its maps are its own, also those
+ * that it asks libbpf to pin by name, under which others would have the same map.
+ */
 export function openObject(name: string, elf: Buffer): BpfObject {
   if (elf.length > maxObjectBytes)
     throw new Error(`object ${name} has ${elf.length} bytes, and the most is ${maxObjectBytes}`);
@@ -279,7 +282,10 @@ function readPrograms(object: Pointer): Program[] {
 }
 
 function readMaps(object: Pointer): BpfMap[] {
-  return walk((previous) => libbpf.bpf_object__next_map(object, previous)).map(readMap);
+  return walk((previous) => libbpf.bpf_object__next_map(object, previous)).map((pointer) => {
+    libbpf.bpf_map__set_pin_path(pointer, null);
+    return readMap(pointer);
+  });
 }
 
 function readMap(pointer: Pointer): BpfMap {

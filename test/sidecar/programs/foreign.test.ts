@@ -1,9 +1,18 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { after, before, describe, test } from 'node:test';
+import { compileProgram } from '../../../scripts/bpf/compile-program.ts';
 import { placeOf } from '../../../scripts/node/place.ts';
 import { type Container, createSandbox, type Sandbox } from '../../../scripts/node/sandbox.ts';
 import type { PodCgroup } from '../../../sidecar/pod/cgroups.ts';
 import { counting, eventsOf, startAuthored } from '../../support/author.ts';
+import { pinned } from '../../support/bpffs.ts';
+import { formatPod } from '../../support/place.ts';
 import { output } from '../../support/pod.ts';
 
 /** Each counts the pod's calls of getpriority, as often as is said, in a way that could trip a dispatcher. */
@@ -88,6 +97,26 @@ const objects: [name: string, perCall: number, programs: string][] = [
   ],
 ];
 
+const pinning = `struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(max_entries, 8);
+    __uint(pinning, LIBBPF_PIN_BY_NAME);
+    __type(key, __u32);
+    __type(value, __u64);
+} seen SEC(".maps");
+SEC("tp_btf/sys_enter") int f(__u64 *ctx) {
+    __u32 key = ctx[1];
+    __u64 one = 1;
+    if (key == __NR_getpriority && !bpf_map_lookup_elem(&seen, &key)) {
+        bpf_map_update_elem(&seen, &key, &one, BPF_ANY);
+        increment();
+    }
+    return 0;
+}`;
+
+const script = join(import.meta.dirname, '../../support/sharing-process.ts');
+const calls = ['python3', '-c', 'import os\nfor _ in range(23): os.getpriority(0, 0)'];
+
 describe('an object of another author, loaded unchanged', () => {
   let sandbox: Sandbox;
   let pod: PodCgroup;
@@ -109,10 +138,32 @@ describe('an object of another author, loaded unchanged', () => {
         probe.programs.flatMap(({ problem }) => problem ?? []),
         [],
       );
-      const calls = ['python3', '-c', 'import os\nfor _ in range(23): os.getpriority(0, 0)'];
       await output(sidecar, ...calls);
       assert.equal(eventsOf(probe), 0, 'the sidecar itself');
       await output(web, ...calls);
       assert.equal(eventsOf(probe), 23 * perCall);
     });
+
+  test('that pins a map by name has it for itself, and nothing is pinned', async (t) => {
+    const directory = mkdtempSync(join(tmpdir(), 'bpf-sidecar-object-'));
+    t.after(() => rmSync(directory, { recursive: true }));
+    const object = join(directory, 'program.bpf.o');
+    writeFileSync(object, await compileProgram(counting(pinning)));
+    const sharing = [process.execPath, script, object, '/nowhere', formatPod(pod), '/none'];
+    // Where libbpf would pin it, and where it could not.
+    for (const mount of ['mount -t bpf bpf /sys/fs/bpf', 'true']) {
+      const child = spawn('unshare', ['--mount', 'sh', '-c', `${mount} && exec "$@"`, 'sh', ...sharing], {
+        stdio: ['pipe', 'pipe', 'ignore'],
+      });
+      t.after(() => child.kill());
+      const lines = createInterface({ input: child.stdout });
+      assert.deepEqual(await once(lines, 'line'), ['attached']);
+      await output(web, ...calls);
+      child.stdin.write('\n');
+      assert.deepEqual(await once(lines, 'line'), ['1'], 'the first of the calls');
+      assert.deepEqual(pinned(`/proc/${child.pid}/root/sys/fs/bpf`), []);
+      child.stdin.end();
+      await once(child, 'exit');
+    }
+  });
 });
