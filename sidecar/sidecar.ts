@@ -6,10 +6,12 @@ import type { Log } from './contract/log.ts';
 import { mountPaths } from './contract/pod.ts';
 import { isBuiltin } from './contract/probes.ts';
 import { createShrinking } from './footprint.ts';
+import { removeFilters } from './libbpf/filter.ts';
 import { readAncestors } from './pod/ancestors.ts';
 import { findPodCgroup, type PodCgroup } from './pod/cgroups.ts';
 import { type Containers, createContainers } from './pod/containers.ts';
 import type { Identity } from './pod/identity.ts';
+import { interfaces } from './pod/interfaces.ts';
 import { watchDirectory } from './pod/watch.ts';
 import type { Privilege } from './privilege.ts';
 import { type Probe, type ProgramState, startProbe } from './probe.ts';
@@ -240,6 +242,7 @@ export function createSidecar(
       containerCgroups: containers.cgroups,
       generation: () => containers.generation() + acceptances,
     };
+    if (!cgroup.onHostNetwork) for (const { index } of interfaces()) removeFilters(index);
     const hooks = shareHooks(mountPaths.bpffs, cgroup, log);
     return { cgroup, hooks, containers, context, stopWatching: watchContainers(cgroup, containers) };
   }

@@ -1,9 +1,10 @@
 import { closeSync } from 'node:fs';
 import { addressOf, keepAlive, type Pointer } from './call.ts';
 import { BpfError } from './error.ts';
+import { attachFilter, Direction } from './filter.ts';
 import { captureLog } from './log.ts';
 import { errno } from './memory.ts';
-import { bpfCall, libbpf } from './native.ts';
+import { bpfCall, libbpf, libc } from './native.ts';
 import { type Program, programFd } from './object.ts';
 import { AttachType } from './types.ts';
 
@@ -19,8 +20,16 @@ export interface Link {
 /** System call numbers of bpf(2). */
 const callNumbers: Partial<Record<NodeJS.Architecture, number>> = { x64: 321, arm64: 280 };
 const BPF_LINK_CREATE = 28;
+/** <linux/perf_event.h> */
+const PERF_EVENT_IOC_SET_BPF = 0x40042408;
 /** union bpf_attr, of which link_create takes less. */
 const attributeSize = 128;
+
+/** What does the same as tcx where the kernel has none. */
+const filterDirections: Record<number, number> = {
+  [AttachType.tcxIngress]: Direction.ingress,
+  [AttachType.tcxEgress]: Direction.egress,
+};
 
 /** Attaches a loaded tp_btf, fentry, fexit or LSM program to the hook of its attach target. */
 export function attachTrace(program: Program): Link {
@@ -57,14 +66,29 @@ export function attachUsdt(program: Program, path: string, provider: string, nam
   );
 }
 
-/** An opened perf event; the link keeps it, and `event` can be closed. Needs Linux 5.15. */
+/** An opened perf event, which is the link's from here on. The kernel has links for these since Linux 5.15. */
 export function attachPerfEvent(program: Program, event: number): Link {
-  return createLink(program, 'its perf event', event, AttachType.perfEvent);
+  try {
+    const link = createLink(program, 'its perf event', event, AttachType.perfEvent);
+    closeSync(event);
+    return link;
+  } catch (error) {
+    const outcome = isUnknown(error) ? setProgram(event, program) : error;
+    if (outcome === undefined) return { close: () => closeSync(event) };
+    closeSync(event);
+    throw outcome;
+  }
 }
 
 /** The next program for the packets of an interface; `type` is tcxIngress, tcxEgress or xdp. */
 export function attachInterface(program: Program, type: number, index: number, name: string): Link {
-  return createLink(program, `interface ${name}`, index, type);
+  try {
+    return createLink(program, `interface ${name}`, index, type);
+  } catch (error) {
+    const direction = filterDirections[type];
+    if (direction === undefined || !isUnknown(error)) throw error;
+    return attachFilter(program, direction, index, name);
+  }
 }
 
 /** Makes an iterator ready to be run. */
@@ -108,6 +132,17 @@ function createLink(
   const fd = bpfCall.syscall(number, BPF_LINK_CREATE, attributes, 16 + Math.max(rest.length, 48));
   if (fd < 0) throw new BpfError(`program ${program.name} cannot be attached to ${where}`, errno(), '');
   return { fd, close: () => closeSync(fd) };
+}
+
+/** For kernels without links for perf events: the program is the event's, which was opened enabled. */
+function setProgram(event: number, program: Program): BpfError | undefined {
+  if (libc.ioctl(event, PERF_EVENT_IOC_SET_BPF, programFd(program)) === 0) return undefined;
+  return new BpfError(`program ${program.name} cannot be attached to its perf event`, errno(), '');
+}
+
+/** Whether the kernel has no links of a type: it may also say so of those that it has. */
+function isUnknown(error: unknown): boolean {
+  return error instanceof BpfError && error.code === 'EINVAL';
 }
 
 function attach(program: Program, target: string, action: () => Pointer): Link {

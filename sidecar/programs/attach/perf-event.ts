@@ -1,4 +1,3 @@
-import { closeSync } from 'node:fs';
 import { onlineCpus } from '../../libbpf/cpus.ts';
 import { BpfError } from '../../libbpf/error.ts';
 import { attachPerfEvent, type Link } from '../../libbpf/link.ts';
@@ -16,7 +15,7 @@ const maxFrequency = 10_000;
  */
 export const perfEvent = behindDispatcher({
   accepts: ({ type }) => type === ProgramType.perfEvent,
-  dispatchers: () => [{ object: 'pod_task', constants: {} }],
+  dispatchers: () => [{ object: 'pod_task', constants: { asks_ancestor: 0 } }],
   verdict: 0,
   prepare: (dispatcher, { type, expectedAttachType }) => retarget(dispatcher, type, expectedAttachType),
   link(dispatcher, program, cgroup) {
@@ -37,12 +36,7 @@ export const perfEvent = behindDispatcher({
 });
 
 function attachOn(cpu: number, program: Program, event: PerfEvent, cgroup: number): Link {
-  const fd = openPerfEvent(event, { cpu, cgroup });
-  try {
-    return attachPerfEvent(program, fd);
-  } finally {
-    closeSync(fd);
-  }
+  return attachPerfEvent(program, openPerfEvent(event, { cpu, cgroup }));
 }
 
 function parseEvent({ name, section }: Program): PerfEvent {

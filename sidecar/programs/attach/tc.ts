@@ -7,8 +7,8 @@ const { tcxIngress, tcxEgress } = AttachType;
 
 /**
  * `tcx/ingress` and `tcx/egress`, also written `tc/…` and `classifier/…`, which without a direction are on both: packets
- * on the pod's interfaces, those of scrapes among them. What the program returns decides about the packet. Needs the tcx
- * of Linux 6.6.
+ * on the pod's interfaces, those of scrapes among them. What the program returns decides about the packet. Through
+ * tcx, before Linux 6.6 as filters.
  */
 export const tc: AttachFamily = {
   accepts: ({ type }) => type === ProgramType.schedCls,
