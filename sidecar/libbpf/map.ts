@@ -2,6 +2,7 @@ import { BpfError } from './error.ts';
 import { libbpf } from './native.ts';
 
 const ENOENT = 2;
+const EINTR = 4;
 const EINVAL = 22;
 const ENOSPC = 28;
 /** Not one of errno(3): the kernel gives it to user space all the same. */
@@ -55,7 +56,7 @@ export function takeElement(fd: number, key: Buffer, stride: number): Buffer | u
   return value;
 }
 
-/** How a batch ended: the whole map was read, there is more, or a hash bucket is larger than the batch. */
+/** How a batch ended: the whole map was read, there may be more, or a hash bucket is larger than the batch. */
 export type BatchEnd = 'done' | 'more' | 'bucket-too-large';
 
 /**
@@ -74,8 +75,10 @@ export function lookupBatch(
   inOut.writeUInt32LE(count);
   const result = libbpf.bpf_map_lookup_batch(fd, position, next, keys, values, inOut, null);
   if (result === -ENOSPC) return { end: 'bucket-too-large', count: 0 };
-  if (result < 0 && result !== -ENOENT) throw new BpfError('a map cannot be read', -result, '');
-  return { end: result === 0 ? 'more' : 'done', count: inOut.readUInt32LE() };
+  // Older kernels give up with EINTR where entries go as fast as they are looked up; what came before is there.
+  if (result < 0 && result !== -ENOENT && result !== -EINTR)
+    throw new BpfError('a map cannot be read', -result, '');
+  return { end: result === -ENOENT ? 'done' : 'more', count: inOut.readUInt32LE() };
 }
 
 /** Number of value copies that a per-CPU map's lookup returns. */

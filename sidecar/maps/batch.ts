@@ -13,14 +13,27 @@ export interface MapShape {
   valueSize: number;
   copies: number;
   maxEntries: number;
+  /** Whether a batch goes from key to key, and starts again at the first one where the last one has gone. */
+  restarts?: boolean;
 }
+
+/** Entries that are looked at for each that there can be, where reading may start again. */
+const maxRounds = 4;
 
 /**
  * A reader of a whole map by batches: two or three system calls however many entries there are. Its buffers
- * grow with the map and are used again by the next read. Hash tables are read bucket by bucket, so that no key comes
- * twice however the map changes meanwhile.
+ * grow with the map and are used again by the next read. No key comes twice however the map changes meanwhile: hash
+ * tables are read bucket by bucket, arrays by index, and of a map that restarts, what has come before is passed over;
+ * one that changes faster than it can be read is read in part.
  */
-export function readByBatch({ fd, keySize, valueSize, copies, maxEntries }: MapShape): () => MapEntries {
+export function readByBatch({
+  fd,
+  keySize,
+  valueSize,
+  copies,
+  maxEntries,
+  restarts = false,
+}: MapShape): () => MapEntries {
   const stride = copies * valueSize;
   const position = Buffer.alloc(Math.max(minPositionSize, keySize));
   // One more than there can be, so that the first batch of a small map already finds its end.
@@ -29,14 +42,30 @@ export function readByBatch({ fd, keySize, valueSize, copies, maxEntries }: MapS
   let values = Buffer.alloc(capacity * stride);
 
   function grow(): void {
-    capacity *= 2;
+    // No more than there can be; while a hash changes it may seem to have more.
+    capacity = capacity <= maxEntries ? Math.min(2 * capacity, maxEntries + 1) : 2 * capacity;
     keys = Buffer.concat([keys], capacity * keySize);
     values = Buffer.concat([values], capacity * stride);
   }
 
+  /** Moves those that are not in `seen` together, and puts them there. How many there are. */
+  function keepNew(seen: Set<string>, start: number, end: number): number {
+    let kept = start;
+    for (let index = start; index < end; index++) {
+      const name = keys.toString('latin1', index * keySize, (index + 1) * keySize);
+      if (seen.has(name)) continue;
+      seen.add(name);
+      keys.copyWithin(kept * keySize, index * keySize, (index + 1) * keySize);
+      values.copyWithin(kept * stride, index * stride, (index + 1) * stride);
+      kept++;
+    }
+    return kept - start;
+  }
+
   return () => {
-    let count = 0;
-    for (let first = true; ; first = false) {
+    const seen = restarts ? new Set<string>() : undefined;
+    let [count, looked] = [0, 0];
+    for (let first = true; looked <= maxRounds * maxEntries; ) {
       const batch = lookupBatch(
         fd,
         first ? null : position,
@@ -45,7 +74,13 @@ export function readByBatch({ fd, keySize, valueSize, copies, maxEntries }: MapS
         values.subarray(count * stride),
         capacity - count,
       );
-      count += batch.count;
+      // Where nothing was found the kernel tells no position.
+      first &&= batch.count === 0;
+      if (seen === undefined) count += batch.count;
+      else {
+        count += keepNew(seen, count, count + batch.count);
+        looked += Math.max(1, batch.count);
+      }
       if (batch.end === 'done') break;
       if (count === capacity || batch.end === 'bucket-too-large') grow();
     }

@@ -69,7 +69,8 @@ function shapeOf(map: BpfMap, fd: number): MapShape {
   if (!isReadableMap(map.type))
     throw new Error(`map ${map.name} is of type ${map.type}, which cannot be read into series`);
   const { keySize, valueSize, maxEntries } = map;
-  if (!isPerCpuMap(map.type)) return { fd, keySize, valueSize, copies: 1, maxEntries };
+  const restarts = map.type === MapType.lpmTrie;
+  if (!isPerCpuMap(map.type)) return { fd, keySize, valueSize, copies: 1, maxEntries, restarts };
   // The kernel pads each copy of a per-CPU value to 8 bytes.
   return { fd, keySize, valueSize: (valueSize + 7) & ~7, copies: possibleCpus(), maxEntries };
 }
