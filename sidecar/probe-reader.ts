@@ -53,6 +53,12 @@ interface OpenFamily extends FamilyReader {
   readExemplars?(): MapEntries;
 }
 
+/** The names of the maps that a metric is read from. */
+export function mapsOf(metric: Metric): string[] {
+  const exemplars = 'exemplars' in metric ? metric.exemplars : undefined;
+  return exemplars === undefined ? [metric.map] : [metric.map, exemplars];
+}
+
 /** Several metrics may come from one map, which is then read once a scrape. Throws when a metric does not fit its map. */
 export function createProbeReader(
   metrics: readonly Metric[],

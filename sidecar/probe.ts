@@ -10,9 +10,10 @@ import {
 } from './libbpf/object.ts';
 import { type RunStatistics, readStatistics } from './libbpf/statistics.ts';
 import { createClearing } from './maps/clear.ts';
+import { refuseLargeReads } from './maps/size.ts';
 import type { PodCgroup } from './pod/cgroups.ts';
 import { metricsOfMaps } from './probe-metrics.ts';
-import { createProbeReader, type ProbeContext, type ProbeReader } from './probe-reader.ts';
+import { createProbeReader, mapsOf, type ProbeContext, type ProbeReader } from './probe-reader.ts';
 import type { Attachment } from './programs/attach/family.ts';
 import { attachProgram } from './programs/attach.ts';
 import { createCgroupIdMap } from './programs/cgroup-id-map.ts';
@@ -67,7 +68,9 @@ export function startProbe(
   hooks: Hooks = ownHooks,
   shares: Shares = createShares(),
 ): Probe {
+  const metricsOf = (object: BpfObject) => source.spec?.metrics ?? metricsOfMaps(source.name, object);
   const configure = (object: BpfObject) => {
+    refuseLargeReads(object, metricsOf(object).flatMap(mapsOf));
     setConstants(object, { container_level: pod.level + 1 });
     setOptions(object, source.options ?? {});
     setKernelAddresses(object, source.spec?.kernelAddresses ?? []);
@@ -86,7 +89,7 @@ export function startProbe(
     closeObject(object);
   };
   try {
-    const metrics = source.spec?.metrics ?? metricsOfMaps(source.name, object);
+    const metrics = metricsOf(object);
     releaseNames = shares.names.claim(source.name, metrics);
     reader = createProbeReader(metrics, object, context, shares.room, pod);
     const update = source.spec?.cgroupIdMap && createCgroupIdMap(object, source.spec.cgroupIdMap);

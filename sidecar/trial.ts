@@ -1,6 +1,8 @@
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { attempt } from './attempt.ts';
+import { BpfError } from './libbpf/error.ts';
+import { limitAddressSpace } from './libbpf/memory.ts';
 import { closeObject } from './libbpf/object.ts';
 import { loadPrograms } from './programs/load.ts';
 
@@ -9,6 +11,14 @@ export const trialOption = 'try-object';
 
 /** Milliseconds: a program of a million instructions takes the verifier some seconds. */
 const patience = 60_000;
+
+/**
+ * Bytes that loading an object may take beside what Node has. The kernel may end all processes of a container together
+ * when one of them takes too much, so that one must end before.
+ */
+const maxMemory = 128 * 2 ** 20;
+/** How the process of a trial ends when that was not enough. */
+const outOfMemory = 3;
 
 /**
  * Loads an object in a process of its own first: libbpf may crash on one that is malformed, and must not take us and the
@@ -28,17 +38,23 @@ export async function tryObject(name: string, elf: Buffer): Promise<void> {
   // It may end before it has read all.
   child.stdin.on('error', () => {});
   child.stdin.end(elf);
-  const [, signal] = await once(child, 'exit');
+  const [code, signal] = await once(child, 'exit');
+  if (code === outOfMemory)
+    throw new Error(
+      `object ${name} was given up: loading it takes more than ${maxMemory / 2 ** 20} MiB, or than the memory limit of the container leaves; make its maps and global variables smaller`,
+    );
   if (signal === 'SIGKILL')
     throw new Error(
-      `object ${name} was given up: loading it took more than ${patience / 1000} s, or too much memory`,
+      `object ${name} was given up: loading it took more than ${patience / 1000} s, or than the memory limit of the container leaves`,
     );
   if (signal !== null) throw new Error(`object ${name} is malformed: libbpf crashes on it (${signal})`);
 }
 
 /** What the process of a trial does: loads the object that it reads, and ends. */
 export function runTrial(): number {
-  const outcome = attempt(() => loadPrograms('trial', readFileSync(0), () => {}));
+  const elf = readFileSync(0);
+  limitAddressSpace(maxMemory);
+  const outcome = attempt(() => loadPrograms('trial', elf, () => {}));
   if (!(outcome instanceof Error)) closeObject(outcome.object);
-  return 0;
+  return outcome instanceof BpfError && outcome.code === 'ENOMEM' ? outOfMemory : 0;
 }

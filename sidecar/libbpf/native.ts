@@ -85,6 +85,7 @@ export const libc = openLibrary(null, {
   mount: ['int', ['string', 'string', 'string', 'uint64', 'buffer']],
   munmap: ['int', ['pointer', 'uint64']],
   prctl: ['int', ['int', 'uint64', 'uint64', 'uint64', 'uint64']],
+  setrlimit: ['int', ['int', 'buffer']],
   setsockopt: ['int', ['int', 'int', 'int', 'buffer', 'uint32']],
   socket: ['int', ['int', 'int', 'int']],
   strnlen: ['uint64', ['pointer', 'uint64']],

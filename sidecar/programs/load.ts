@@ -1,5 +1,6 @@
 import { BpfError } from '../libbpf/error.ts';
 import { type BpfObject, closeObject, isWanted, leaveOut, loadObject, openObject } from '../libbpf/object.ts';
+import { refuseLargeMaps } from '../maps/size.ts';
 import { refusalOf } from './attach.ts';
 
 /** An object whose maps are made and whose programs are in the kernel. */
@@ -23,6 +24,7 @@ export function loadPrograms(
   for (;;) {
     const object = openObject(name, elf);
     try {
+      refuseLargeMaps(object);
       configure(object);
       for (const program of object.programs) {
         const refusal = refused.get(program.name) ?? refusalOf(program);

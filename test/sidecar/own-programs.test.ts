@@ -78,10 +78,11 @@ function malformed(elf: Buffer): Buffer {
   return broken;
 }
 
-const onCall = (call: string) =>
+const onCall = (call: string, more = '') =>
   compileProgram(
     counting(
-      `SEC("tp_btf/sys_enter") int calls(__u64 *ctx) { if (ctx[1] == __NR_${call}) increment(); return 0; }`,
+      `${more}
+SEC("tp_btf/sys_enter") int calls(__u64 *ctx) { if (ctx[1] == __NR_${call}) increment(); return 0; }`,
     ),
   );
 
@@ -130,6 +131,11 @@ test('a bad change leaves the program as it was, and is told', async (t) => {
   const elf = await onCall('write');
   const { pod, change } = await podWith(t, { mine: { elf, yaml: spec('mine_total') } });
   const web = pod.addContainer('web');
+  const large = await onCall(
+    'write',
+    'struct { __uint(type, BPF_MAP_TYPE_ARRAY); __uint(max_entries, 30000000); __type(key, __u32); __type(value, __u64); } large SEC(".maps");',
+  );
+  const hungry = await onCall('write', 'char zeros[1 << 30];');
   const refused = await compileProgram(
     counting('SEC("tp_btf/sys_enter") int calls(__u64 *ctx) { increment(); return *(int *)8; }'),
   );
@@ -149,6 +155,14 @@ test('a bad change leaves the program as it was, and is told', async (t) => {
       { elf: refused, yaml: spec('mine_total') },
       /program calls cannot be loaded: EACCES.*invalid mem access 'scalar'/,
     ],
+    [
+      { elf: large, yaml: spec('mine_total') },
+      /object mine: map large has 344 MiB, and all maps of an object may have 256 MiB together, not/,
+    ],
+    [
+      { elf: hungry, yaml: spec('mine_total') },
+      /object mine was given up: loading it takes more than 128 MiB, or than the memory limit/,
+    ],
     [{ elf, yaml: spec('syscalls_total') }, /the name bpf_syscalls_total is already one of probe syscalls/],
     [{}, /program mine is not there: .*program\.bpf\.o must be a file of the volume/],
   ] as const) {
@@ -163,7 +177,7 @@ test('a bad change leaves the program as it was, and is told', async (t) => {
     expected += 10;
     assert.equal((await pod.scrape()).value('bpf_mine_total'), expected);
   }
-  assert.equal((await pod.scrape()).value('bpf_sidecar_config_changes_total', { result: 'rejected' }), 7);
+  assert.equal((await pod.scrape()).value('bpf_sidecar_config_changes_total', { result: 'rejected' }), 9);
   assert.match(
     pod.running.containers[0]!.lastLines().join('\n'),
     /probe mine: its changed files are not accepted, those before are in force: program mine is not there/,
