@@ -43,10 +43,11 @@ const firstDepartedId = 2n ** 63n;
  * `<pod>_<namespace>_<container>-<id>.log` tell the names without asking the API server.
  */
 export function createContainers(podPath: string, logs: string, identity: PodName): Containers {
+  /** Of those that are there and of some that have gone. */
   const names = new Map<bigint, string>();
-  const ids = new Map<string, bigint>();
   const unnamed = new Map<bigint, string>();
-  const alive = new Set<bigint>();
+  /** The cgroups that are there, with their paths. */
+  const alive = new Map<bigint, string>();
   /** Ids that were asked for and never seen, with the refresh after which they were. */
   const unseen = new Map<bigint, number>();
   /** The ids that stand for those that are gone, by name and the other way round. */
@@ -56,14 +57,15 @@ export function createContainers(podPath: string, logs: string, identity: PodNam
   let refreshes = 0;
   let generation = 0;
 
-  /** Containers may nest cgroups, and a foreign program's key may hold the id of one of those. */
+  /**
+   * Containers may nest cgroups, and a foreign program's key may hold the id of one of those. A path may have another id
+   * than before: what runs in a container may remove such a cgroup and make it anew.
+   */
   function collect(path: string, containerId: string): void {
-    const known = ids.get(path);
-    const id = known ?? cgroupIdOrNone(path);
+    const id = cgroupIdOrNone(path);
     if (id === undefined) return;
-    alive.add(id);
-    if (known === undefined) {
-      ids.set(path, id);
+    alive.set(id, path);
+    if (!names.has(id)) {
       unseen.delete(id);
       unnamed.set(id, containerId);
       names.set(id, containerId.slice(0, shortId));
@@ -76,7 +78,7 @@ export function createContainers(podPath: string, logs: string, identity: PodNam
     if (unnamed.size === 0) return;
     const told = containerNames(listing(logs), identity);
     for (const [id, containerId] of unnamed) {
-      const containerName = told.get(containerId);
+      const containerName = nameIn(told, containerId);
       if (containerName === undefined) continue;
       names.set(id, containerName);
       unnamed.delete(id);
@@ -84,26 +86,28 @@ export function createContainers(podPath: string, logs: string, identity: PodNam
     }
   }
 
-  /** Forgets the oldest first. */
+  /** Forgets of those that are gone the oldest first; those that are there keep their names, however many they are. */
   function trim(): void {
-    for (const [path, id] of ids) {
-      if (ids.size <= maxRemembered) return;
-      ids.delete(path);
+    let excess = names.size - alive.size - maxRemembered;
+    for (const id of names.keys()) {
+      if (excess <= 0) return;
+      if (alive.has(id)) continue;
       names.delete(id);
       unnamed.delete(id);
+      excess--;
     }
   }
 
   return {
     refresh() {
       refreshes++;
-      const before = new Set(alive);
+      const before = [...alive.keys()];
       alive.clear();
-      if (podId !== undefined) alive.add(podId);
+      if (podId !== undefined) alive.set(podId, podPath);
       for (const child of subdirectories(podPath)) collect(join(podPath, child), containerIdOf(child));
       name();
       trim();
-      return [...before].some((id) => !alive.has(id));
+      return before.some((id) => !alive.has(id));
     },
     nameOf: (id) => names.get(id) ?? departedNames.get(id) ?? '',
     isGone(id) {
@@ -126,7 +130,7 @@ export function createContainers(podPath: string, logs: string, identity: PodNam
       return departed;
     },
     *cgroups() {
-      for (const [path, id] of ids) if (alive.has(id)) yield { path, id, name: names.get(id) ?? '' };
+      for (const [id, path] of alive) if (id !== podId) yield { path, id, name: names.get(id) ?? '' };
     },
     generation: () => generation,
   };
@@ -137,16 +141,28 @@ export function containerIdOf(directory: string): string {
   return /([0-9a-f]{64})/.exec(directory)?.[1] ?? directory;
 }
 
-/** Container id -> container name, from the links' names. */
+/** Digits of a container's id that are enough to know it in its pod; kubelet itself is content with as many. */
+const minIdDigits = 6;
+/** The longest name of a file. Kubelet cuts a link's name to fit, which takes digits from the id's end. */
+const maxLinkLength = 255;
+
+/** Container id -> container name, from the links' names. Of an id that kubelet has cut it is what is left of it. */
 export function containerNames(links: readonly string[], identity: PodName): Map<string, string> {
   const prefix = `${identity.pod}_${identity.namespace}_`;
   const names = new Map<string, string>();
   for (const link of links) {
     if (!link.startsWith(prefix)) continue;
-    const [, container, id] = /^(.+)-([0-9a-f]{64})\.log$/.exec(link.slice(prefix.length)) ?? [];
-    if (container !== undefined && id !== undefined) names.set(id, container);
+    const [, container, id] = /^(.+)-([0-9a-f]{1,64})\.log$/.exec(link.slice(prefix.length)) ?? [];
+    if (container === undefined || id === undefined) continue;
+    if (id.length === 64 || (link.length === maxLinkLength && id.length >= minIdDigits))
+      names.set(id, container);
   }
   return names;
+}
+
+/** The name of a container in what containerNames gives. */
+export function nameIn(names: ReadonlyMap<string, string>, containerId: string): string | undefined {
+  return names.get(containerId) ?? [...names].find(([id]) => containerId.startsWith(id))?.[1];
 }
 
 function listing(directory: string): string[] {
