@@ -12,7 +12,7 @@ import { createOwnMetrics, type OwnMetrics } from './metrics.ts';
 import { subdirectories } from './pod/cgroups.ts';
 import { type Identity, readIdentity } from './pod/identity.ts';
 import { watchDirectory } from './pod/watch.ts';
-import { createPrivilege, limitCapabilities } from './privilege.ts';
+import { createPrivilege, emptyOtherThreads, limitCapabilities } from './privilege.ts';
 import { renderLabels } from './series/labels.ts';
 import { type Answer, closeServer, createHttpServer, listen, type Routes, text } from './server.ts';
 import { createSidecar, isReady, problemsOf, type Sidecar } from './sidecar.ts';
@@ -70,7 +70,10 @@ export async function run(argv: string[]): Promise<number> {
   const log: Log = (...line) => createLog(write, sidecar.status.settings?.logLevel)(...line);
   const programs = subdirectories(mountPaths.programs);
   limitCapabilities([...neededCapabilities(builtinProbes, programs, port), 'SYS_RESOURCE']);
+  const emptied = emptyOtherThreads();
   const { sidecar, update } = createSidecar(identity, log, createPrivilege());
+  if (!emptied)
+    log('warn', 'threads that need no capabilities keep them, because the container lacks CAP_SETUID');
   const own = createOwnMetrics(sidecar);
   const server = createHttpServer(routesOf(identity, sidecar, own), (error) =>
     log('error', 'a request failed', { error: error.message }),

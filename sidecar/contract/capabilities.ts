@@ -3,6 +3,7 @@ import type { builtinProbes } from './probes.ts';
 /** <linux/capability.h> */
 export const capabilityNumbers = {
   DAC_READ_SEARCH: 2,
+  SETUID: 7,
   SETPCAP: 8,
   NET_BIND_SERVICE: 10,
   NET_ADMIN: 12,
@@ -17,6 +18,9 @@ export const capabilityNumbers = {
 
 /** As a container's securityContext names them. */
 export type Capability = keyof typeof capabilityNumbers;
+
+/** To take all capabilities from the threads of the sidecar that need none; it has them no more when it serves. */
+export const forThreads: readonly Capability[] = ['SETUID'];
 
 /** To find the pod by a program that the kernel runs, and for programs on tracepoints. */
 const always: readonly Capability[] = ['BPF', 'PERFMON'];
@@ -50,6 +54,7 @@ export function neededCapabilities(
   return [
     ...new Set([
       ...always,
+      ...forThreads,
       ...Object.entries(ofProbes).flatMap(([name, needed]) => (probes.includes(name) ? needed : [])),
       ...(programs.length > 0 ? ofPrograms : []),
       ...(port <= lastPrivilegedPort ? (['NET_BIND_SERVICE'] as const) : []),

@@ -86,6 +86,7 @@ export const libc = openLibrary(null, {
   munmap: ['int', ['pointer', 'uint64']],
   prctl: ['int', ['int', 'uint64', 'uint64', 'uint64', 'uint64']],
   setrlimit: ['int', ['int', 'buffer']],
+  setresuid: ['int', ['uint32', 'uint32', 'uint32']],
   setsockopt: ['int', ['int', 'int', 'int', 'buffer', 'uint32']],
   socket: ['int', ['int', 'int', 'int']],
   strnlen: ['uint64', ['pointer', 'uint64']],
@@ -95,6 +96,11 @@ export const libc = openLibrary(null, {
 
 /** syscall again, for bpf(2). */
 export const bpfCall = openLibrary(null, { syscall: ['int', ['uint64', 'int', 'buffer', 'uint32']] });
+
+/** syscall again, for setresuid(2) as the kernel has it: of one thread. */
+export const userCall = openLibrary(null, {
+  syscall: ['int', ['uint64', 'uint64', 'uint64', 'uint64']],
+});
 
 /** memcpy again, for the other direction. */
 export const toMemory = openLibrary(null, { memcpy: ['pointer', ['pointer', 'buffer', 'uint64']] });

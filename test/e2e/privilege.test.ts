@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { V1Container } from '@kubernetes/client-node';
@@ -17,21 +17,39 @@ import { writing } from '../support/work.ts';
 const mask = (names: readonly Capability[]) =>
   names.reduce((bits, name) => bits | (1n << BigInt(capabilityNumbers[name])), 0n);
 
-/** What /proc says of the sidecar's process. */
-function statusOf(pod: ObservedPod): (field: string) => string {
+/** What /proc says of a thread. */
+interface Thread {
+  name: string;
+  permitted: bigint;
+  effective: bigint;
+  bounding: bigint;
+  /** Of the sets that hand capabilities on, both. */
+  inheritable: bigint;
+  ambient: bigint;
+  noNewPrivileges: string;
+}
+
+/** The threads of the sidecar's process; the main one, which calls into C, is the first. */
+function threadsOf(pod: ObservedPod): [main: Thread, ...others: Thread[]] {
   const pid = readFileSync(join(pod.sidecar.cgroup, 'cgroup.procs'), 'utf8').trim();
-  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
-  return (field) => new RegExp(`^${field}:\\t(.*)$`, 'm').exec(status)?.[1] ?? 'none';
+  const threads = readdirSync(`/proc/${pid}/task`)
+    .sort((a, b) => Number(a) - Number(b))
+    .map((task): Thread => {
+      const status = readFileSync(`/proc/${pid}/task/${task}/status`, 'utf8');
+      const field = (name: string) => new RegExp(`^${name}:\\t(.*)$`, 'm').exec(status)![1]!;
+      const bits = (name: string) => BigInt(`0x${field(name)}`);
+      return {
+        name: field('Name'),
+        permitted: bits('CapPrm'),
+        effective: bits('CapEff'),
+        bounding: bits('CapBnd'),
+        inheritable: bits('CapInh'),
+        ambient: bits('CapAmb'),
+        noNewPrivileges: field('NoNewPrivs'),
+      };
+    });
+  return threads as [Thread, ...Thread[]];
 }
-
-/** What every thread of the sidecar may ever have. */
-function permittedOf(pod: ObservedPod): bigint {
-  const status = statusOf(pod);
-  assert.equal(status('CapBnd'), status('CapPrm'));
-  return BigInt(`0x${status('CapPrm')}`);
-}
-
-const effectiveOf = (pod: ObservedPod) => BigInt(`0x${statusOf(pod)('CapEff')}`);
 
 async function assertCounts(pod: ObservedPod): Promise<void> {
   const web = pod.addContainer(`web-${Math.random()}`);
@@ -42,15 +60,34 @@ async function assertCounts(pod: ObservedPod): Promise<void> {
   );
 }
 
-test('a privileged sidecar keeps only what its probes may need, and only BPF in force', async (t) => {
-  const pod = await podFor(t, { probes: 'syscalls' });
+/** Says that the sidecar rests: the main thread may have these and has BPF in force, the others nothing to begin with. */
+function assertRests(pod: ObservedPod, permitted: readonly Capability[]): void {
+  const threads = threadsOf(pod);
+  const [main, ...others] = threads;
   // A machine may have taken some from us already.
-  const ours = BigInt(`0x${/^CapBnd:\t(.*)$/m.exec(readFileSync('/proc/self/status', 'utf8'))![1]}`);
-  assert.equal(permittedOf(pod), mask(['BPF', 'PERFMON', 'NET_ADMIN', 'SYS_RESOURCE']) & ours);
-  assert.equal(effectiveOf(pod), mask(['BPF']));
-  assert.equal(statusOf(pod)('CapInh'), '0000000000000000');
-  assert.equal(statusOf(pod)('CapAmb'), '0000000000000000');
-  assert.equal(statusOf(pod)('NoNewPrivs'), '1');
+  assert.equal(main.permitted, mask(permitted) & ours);
+  assert.equal(main.effective, mask(['BPF']));
+  for (const thread of threads) {
+    assert.equal(thread.noNewPrivileges, '1', thread.name);
+    // execve(2) would give SETUID to nobody who has it not.
+    assert.equal(thread.bounding & ~mask(['SETUID']), main.bounding & ~mask(['SETUID']), thread.name);
+    assert.equal(thread.inheritable | thread.ambient, 0n, thread.name);
+  }
+  assert.deepEqual(
+    others.filter((thread) => (thread.permitted | thread.effective) !== 0n),
+    [],
+  );
+  assert.ok(others.some(({ name }) => name === 'V8Worker'));
+  assert.ok(!others.some(({ name }) => name === 'SignalInspector'));
+}
+
+const ours = BigInt(`0x${/^CapBnd:\t(.*)$/m.exec(readFileSync('/proc/self/status', 'utf8'))![1]}`);
+
+test('a privileged sidecar keeps only what its probes may need, in one thread, and only BPF in force', async (t) => {
+  const permitted = ['BPF', 'PERFMON', 'NET_ADMIN', 'SYS_RESOURCE'] as const;
+  const pod = await podFor(t, { probes: 'syscalls' });
+  assertRests(pod, permitted);
+  for (const { bounding } of threadsOf(pod)) assert.equal(bounding, mask([...permitted, 'SETUID']) & ours);
   await assertCounts(pod);
 
   // Attaching raises it for a moment, and afterwards it rests again.
@@ -60,31 +97,31 @@ test('a privileged sidecar keeps only what its probes may need, and only BPF in 
     for (const probe of builtinProbes) assert.match(text, new RegExp(`^${probe}: [1-9]\\d* program`, 'm'));
     assert.match(text, /^problems: 0$/m);
   });
-  await eventually(() => assert.equal(effectiveOf(pod), mask(['BPF'])));
+  await eventually(() => assertRests(pod, permitted));
   await assertCounts(pod);
 });
 
+/** Has a sidecar's container run with these capabilities and no others. */
+const limitedTo = (names: readonly Capability[]) => (sidecar: V1Container) => {
+  const added = names.map((name) => `,+${name.toLowerCase()}`).join('');
+  sidecar.command = ['setpriv', '--bounding-set', `-all${added}`, ...entrypoint];
+};
+
 for (const probe of builtinProbes) {
   const needed = neededCapabilities([probe], [], 9387);
+  const toAttach = needed.filter((name) => name !== 'SETUID');
   test(`${probe} works with ${needed.join(', ')} alone`, async (t) => {
     const pod = await podFor(t, { probes: probe, privilege: 'capabilities' });
     assert.equal((await request(pod.url('/readyz'))).text, 'every probe is attached\n');
-    assert.equal(permittedOf(pod), mask(needed));
-    assert.equal(effectiveOf(pod), mask(['BPF']));
+    assertRests(pod, toAttach);
   });
 
-  for (const missing of needed)
+  for (const missing of toAttach)
     test(`${probe} does not work without ${missing}, and says so`, async (t) => {
-      const left = needed.filter((name) => name !== missing);
-      const edit = (sidecar: V1Container) => {
-        sidecar.command = [
-          'setpriv',
-          '--bounding-set',
-          `-all${left.map((name) => `,+${name.toLowerCase()}`).join('')}`,
-          ...entrypoint,
-        ];
-      };
-      const pod = await podFor(t, { probes: probe, edit });
+      const pod = await podFor(t, {
+        probes: probe,
+        edit: limitedTo(needed.filter((name) => name !== missing)),
+      });
       const { status, text } = await request(pod.url('/readyz'));
       assert.equal(status, 503);
       assert.match(
@@ -93,6 +130,21 @@ for (const probe of builtinProbes) {
       );
     });
 }
+
+test('without SETUID it works, and tells that other threads keep what they have', async (t) => {
+  const pod = await podFor(t, { probes: 'syscalls', edit: limitedTo(['BPF', 'PERFMON']) });
+  await assertCounts(pod);
+  const [main, ...others] = threadsOf(pod);
+  assert.equal(main.effective, mask(['BPF']));
+  for (const { permitted, noNewPrivileges } of [main, ...others]) {
+    assert.equal(permitted, mask(['BPF', 'PERFMON']));
+    assert.equal(noNewPrivileges, '1');
+  }
+  assert.match(
+    pod.running.containers[0]!.lastLines().join('\n'),
+    /threads that need no capabilities keep them, because the container lacks CAP_SETUID/,
+  );
+});
 
 test('with the capabilities of its probes it counts, and shares dispatchers', async (t) => {
   const pods = [

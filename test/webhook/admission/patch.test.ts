@@ -106,11 +106,12 @@ test('with the privilege "capabilities" the container has those of its probes an
   };
   const { privileged, capabilities } = securityContext({ probes: 'syscalls' });
   assert.equal(privileged, false);
-  assert.deepEqual(capabilities, { drop: ['ALL'], add: ['BPF', 'PERFMON'] });
-  assert.deepEqual(securityContext({}).capabilities!.add, ['BPF', 'PERFMON', 'NET_ADMIN']);
+  assert.deepEqual(capabilities, { drop: ['ALL'], add: ['BPF', 'PERFMON', 'SETUID'] });
+  assert.deepEqual(securityContext({}).capabilities!.add, ['BPF', 'PERFMON', 'SETUID', 'NET_ADMIN']);
   assert.deepEqual(securityContext({ probes: '', 'metrics-port': '80' }).capabilities!.add, [
     'BPF',
     'PERFMON',
+    'SETUID',
     'NET_BIND_SERVICE',
   ]);
 });
