@@ -71,7 +71,9 @@ export async function run(argv: string[]): Promise<number> {
   const programs = subdirectories(mountPaths.programs);
   limitCapabilities([...neededCapabilities(builtinProbes, programs, port), 'SYS_RESOURCE']);
   const emptied = emptyOtherThreads();
-  const { sidecar, update } = createSidecar(identity, log, createPrivilege());
+  const privilege = createPrivilege();
+  const later = neededCapabilities(builtinProbes, programs);
+  const { sidecar, update } = createSidecar(identity, log, privilege, later);
   if (!emptied)
     log('warn', 'threads that need no capabilities keep them, because the container lacks CAP_SETUID');
   const own = createOwnMetrics(sidecar);
@@ -86,8 +88,9 @@ export async function run(argv: string[]): Promise<number> {
     }),
   );
   try {
+    const listening = privilege.during(() => listen(server, port));
     update();
-    log('info', 'listening', { port: await listen(server, port) });
+    log('info', 'listening', { port: await listening });
     const signal = await ended();
     log('info', 'ending', { signal });
     await closeServer(server);

@@ -18,17 +18,40 @@ export function readSettings(): PodSettings {
   return { ...settings, seriesLabels: copiedLabels(settings.podLabels) };
 }
 
-/** One sentence when settings differ in what a pod gets for good when it is created; undefined when not. */
-export function describeIneffective(created: Settings, now: Settings): string | undefined {
-  const before = fixedParts(created);
-  const changed = Object.entries(fixedParts(now)).filter(([name, value]) => value !== before[name]);
+export const attachOnlyReason =
+  'the administrator has the sidecar keep no capabilities for that (--privilege attach-only)';
+
+/**
+ * One sentence when settings differ in what a pod gets for good when it is created, with `attachOnly` also its probes;
+ * undefined when not.
+ */
+export function describeIneffective(
+  created: Settings,
+  now: Settings,
+  attachOnly: boolean,
+): string | undefined {
+  const sentences = [
+    ineffective(fixedParts(created), fixedParts(now), 'a running pod keeps its port and resources'),
+    attachOnly ? ineffective(probeParts(created), probeParts(now), attachOnlyReason) : undefined,
+  ].filter((sentence) => sentence !== undefined);
+  return sentences.length === 0 ? undefined : sentences.join('; ');
+}
+
+type Parts = Record<string, string | undefined>;
+
+function ineffective(before: Parts, now: Parts, reason: string): string | undefined {
+  const changed = Object.entries(now).filter(([name, value]) => value !== before[name]);
   if (changed.length === 0) return undefined;
   const names = changed.map(([name]) => annotationPrefix + name).join(', ');
-  return `${names}: changed without effect, because a running pod keeps its port and resources; create the pod anew`;
+  return `${names}: changed without effect, because ${reason}; create the pod anew`;
+}
+
+function probeParts({ probes, programs }: Settings): Parts {
+  return { probes: probes.join(), programs: programs.join() };
 }
 
 /** By annotation. */
-function fixedParts({ metricsPort, resources }: Settings): Record<string, string | undefined> {
+function fixedParts({ metricsPort, resources }: Settings): Parts {
   return {
     'metrics-port': String(metricsPort),
     'cpu-request': resources.cpuRequest,

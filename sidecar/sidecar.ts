@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { attempt } from './attempt.ts';
+import type { Capability } from './contract/capabilities.ts';
 import type { Log } from './contract/log.ts';
 import { mountPaths } from './contract/pod.ts';
 import { isBuiltin } from './contract/probes.ts';
@@ -20,7 +21,7 @@ import type { Hooks } from './programs/hooks/hooks.ts';
 import { shareHooks } from './programs/hooks/shared.ts';
 import type { Family } from './series/family.ts';
 import { createShares } from './series/shares.ts';
-import { describeIneffective, type PodSettings, readSettings } from './settings.ts';
+import { attachOnlyReason, describeIneffective, type PodSettings, readSettings } from './settings.ts';
 import { type WantedProbe, wantedProbes } from './source.ts';
 
 /** What the sidecar is doing, for /readyz, the status page and its own metrics. */
@@ -101,11 +102,15 @@ interface Reading {
   versions: readonly string[];
 }
 
-/** Attaches nothing yet: the first update does. */
+/**
+ * Attaches nothing yet: the first update does. Once it has, of the sidecar's capabilities are kept those that `later`
+ * changes need.
+ */
 export function createSidecar(
   identity: Identity,
   log: Log,
   privilege: Privilege,
+  later: readonly Capability[],
 ): { sidecar: Sidecar; update: Update } {
   let status: Status = { settled: false, probes: [] };
   const running = new Map<string, RunningProbe>();
@@ -131,13 +136,17 @@ export function createSidecar(
       return 'rejected';
     }
     await privilege.during(() => accept(settings, wanted));
+    privilege.keepOnly(
+      identity.attachOnly ? [...running.values()].flatMap(({ probe }) => probe.needs) : later,
+    );
     return status.probes.some(({ rejected }) => rejected !== undefined) ? 'rejected' : 'accepted';
   }
 
   async function accept(settings: PodSettings, wanted: readonly WantedProbe[]): Promise<void> {
     created ??= settings;
     acceptances++;
-    const ineffective = describeIneffective(created, settings);
+    const before = status;
+    const ineffective = describeIneffective(created, settings, identity.attachOnly);
     const toldBefore = ineffective === status.ineffective;
     status = {
       settled: false,
@@ -147,8 +156,13 @@ export function createSidecar(
     };
     if (ineffective !== undefined && !toldBefore) log('warn', ineffective);
     try {
-      await detachAllBut(wanted);
-      await attachWanted(wanted);
+      if (identity.attachOnly && acceptances > 1) {
+        status.probes = before.probes.map((probe) => asBefore(probe, wanted));
+        if (before.problem !== undefined) status.problem = before.problem;
+      } else {
+        await detachAllBut(wanted);
+        await attachWanted(wanted);
+      }
     } catch (error) {
       status.problem = (error as Error).message;
     }
@@ -160,6 +174,19 @@ export function createSidecar(
     if (isReady(status))
       log('info', 'every probe is attached', { probes: status.probes.map(({ name }) => name) });
     footprint.shrink();
+  }
+
+  /** What becomes of a probe when no probe can change any more. */
+  function asBefore({ name, problem, programs }: ProbeStatus, wanted: readonly WantedProbe[]): ProbeStatus {
+    const now = wanted.find((probe) => probe.name === name)?.version;
+    const version = running.get(name)?.version;
+    const changed = now !== undefined && version !== undefined && now !== version;
+    return {
+      name,
+      ...(problem !== undefined && { problem }),
+      ...(changed && { rejected: `${attachOnlyReason}; create the pod anew` }),
+      programs,
+    };
   }
 
   async function detachAllBut(wanted: readonly { name: string }[]): Promise<void> {
@@ -200,7 +227,7 @@ export function createSidecar(
       return await hooks.exclusively(() => {
         if (closed) return { name, programs: [] };
         const probe = startProbe(source, cgroup, context, hooks, shares);
-        const problem = before && newProblem(before.probe, probe);
+        const problem = before ? newProblem(before.probe, probe) : unfollowable(probe);
         if (problem !== undefined) {
           probe.close();
           throw new Error(problem);
@@ -216,6 +243,12 @@ export function createSidecar(
       if (before === undefined) return { name, problem: message, programs: [] };
       return { name, rejected: message, programs: before.probe.programs };
     }
+  }
+
+  /** Why a probe that is brought in line with later containers would not be. */
+  function unfollowable({ follow }: Probe): string | undefined {
+    if (!identity.attachOnly || follow === undefined) return undefined;
+    return `its programs on functions of executables are attached when containers start, and ${attachOnlyReason}`;
   }
 
   function countLoadErrors(name: string, errors: number): void {

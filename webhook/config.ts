@@ -8,8 +8,8 @@ interface Quantities {
   memory?: string;
 }
 
-/** What the sidecar may do: all that root may, or only what the probes of its pod need. */
-export const privileges = ['privileged', 'capabilities'] as const;
+/** What the sidecar may do: all that root may, only what the probes of its pod need, or that until they are attached. */
+export const privileges = ['privileged', 'capabilities', 'attach-only'] as const;
 export type Privilege = (typeof privileges)[number];
 
 /** What the administrator decides about every sidecar; no annotation can change `image`, `imagePullPolicy`, `privilege` or `nodeWide`. */

@@ -14,7 +14,8 @@ const help = `Usage: bpf-sidecar webhook --image IMAGE --dns-name NAME --ca-out 
 Serves the mutating admission webhook over HTTPS, with a certificate of its own CA.
 
   --image IMAGE      image of the sidecar
-  --privilege LEVEL  of the sidecar: privileged (the default), or capabilities, only those that its probes need
+  --privilege LEVEL  of the sidecar: privileged (the default); capabilities, only those that its probes need; or
+                     attach-only, the same, and given up once the probes are attached, which cannot change then
   --allow-node-wide  let a user's own programs run for the whole node when their metric spec asks for it
   --dns-name NAME    DNS name or IP address by which the API server calls (repeatable)
   --ca-out FILE      where to write the CA's certificate (PEM), for the caBundle

@@ -45,11 +45,11 @@ const ofPrograms: readonly Capability[] = [
 /** Above this a port needs no capability. */
 const lastPrivilegedPort = 1023;
 
-/** What the sidecar needs, on Linux 5.11 and later, to run these probes and programs and serve on this port. */
+/** What the sidecar needs, on Linux 5.11 and later, to run these probes and programs and begin to serve on this port. */
 export function neededCapabilities(
   probes: readonly string[],
   programs: readonly string[],
-  port: number,
+  port?: number,
 ): Capability[] {
   return [
     ...new Set([
@@ -57,7 +57,7 @@ export function neededCapabilities(
       ...forThreads,
       ...Object.entries(ofProbes).flatMap(([name, needed]) => (probes.includes(name) ? needed : [])),
       ...(programs.length > 0 ? ofPrograms : []),
-      ...(port <= lastPrivilegedPort ? (['NET_BIND_SERVICE'] as const) : []),
+      ...(port !== undefined && port <= lastPrivilegedPort ? (['NET_BIND_SERVICE'] as const) : []),
     ]),
   ];
 }

@@ -35,6 +35,8 @@ export const environment = {
   hostNetwork: 'HOST_NETWORK',
   /** `true` when the administrator lets programs of the pod run for the whole node. */
   nodeWide: 'ALLOW_NODE_WIDE',
+  /** `true` when the sidecar gives up, once its probes are attached, what it would need to change them. */
+  attachOnly: 'ATTACH_ONLY',
 } as const;
 
 /** HTTP paths of the sidecar's port. */

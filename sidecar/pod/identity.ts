@@ -10,6 +10,8 @@ export interface Identity {
   hostNetwork: boolean;
   /** Whether the administrator lets programs of the pod run for the whole node. */
   nodeWide: boolean;
+  /** Whether the administrator has the sidecar give up, once its probes are attached, what a change would need. */
+  attachOnly: boolean;
 }
 
 /** Throws an Error that names the variable that is missing. */
@@ -27,5 +29,6 @@ export function readIdentity(env: NodeJS.ProcessEnv): Identity {
     node: required(environment.node),
     hostNetwork: env[environment.hostNetwork] === 'true',
     nodeWide: env[environment.nodeWide] === 'true',
+    attachOnly: env[environment.attachOnly] === 'true',
   };
 }

@@ -11,6 +11,7 @@ import {
 import { builtinProbes } from '../../sidecar/contract/probes.ts';
 import { eventually } from '../support/eventually.ts';
 import { request } from '../support/http.ts';
+import { heldBy, remaining } from '../support/kernel.ts';
 import { entrypoint, type ObservedPod, output, podFor } from '../support/pod.ts';
 import { writing } from '../support/work.ts';
 
@@ -29,9 +30,12 @@ interface Thread {
   noNewPrivileges: string;
 }
 
+const mainThread = (pod: ObservedPod) =>
+  Number(readFileSync(join(pod.sidecar.cgroup, 'cgroup.procs'), 'utf8'));
+
 /** The threads of the sidecar's process; the main one, which calls into C, is the first. */
 function threadsOf(pod: ObservedPod): [main: Thread, ...others: Thread[]] {
-  const pid = readFileSync(join(pod.sidecar.cgroup, 'cgroup.procs'), 'utf8').trim();
+  const pid = mainThread(pod);
   const threads = readdirSync(`/proc/${pid}/task`)
     .sort((a, b) => Number(a) - Number(b))
     .map((task): Thread => {
@@ -84,10 +88,11 @@ function assertRests(pod: ObservedPod, permitted: readonly Capability[]): void {
 const ours = BigInt(`0x${/^CapBnd:\t(.*)$/m.exec(readFileSync('/proc/self/status', 'utf8'))![1]}`);
 
 test('a privileged sidecar keeps only what its probes may need, in one thread, and only BPF in force', async (t) => {
-  const permitted = ['BPF', 'PERFMON', 'NET_ADMIN', 'SYS_RESOURCE'] as const;
+  const permitted = ['BPF', 'PERFMON', 'NET_ADMIN'] as const;
   const pod = await podFor(t, { probes: 'syscalls' });
   assertRests(pod, permitted);
-  for (const { bounding } of threadsOf(pod)) assert.equal(bounding, mask([...permitted, 'SETUID']) & ours);
+  for (const { bounding } of threadsOf(pod))
+    assert.equal(bounding, mask([...permitted, 'SYS_RESOURCE', 'SETUID']) & ours);
   await assertCounts(pod);
 
   // Attaching raises it for a moment, and afterwards it rests again.
@@ -155,4 +160,38 @@ test('with the capabilities of its probes it counts, and shares dispatchers', as
     assert.equal((await request(pod.url('/readyz'))).text, 'every probe is attached\n');
     await assertCounts(pod);
   }
+});
+
+test('a sidecar that only attaches has BPF and nothing else once it has, and counts, and ends cleanly', async (t) => {
+  const pod = await podFor(t, { probes: builtinProbes.join(), privilege: 'attach-only' });
+  assert.equal((await request(pod.url('/readyz'))).text, 'every probe is attached\n');
+  assertRests(pod, ['BPF']);
+  await assertCounts(pod);
+  const before = heldBy(mainThread(pod));
+
+  pod.running.updateAnnotations({ 'bpf.sh/inject': 'true', 'bpf.sh/probes': 'syscalls' });
+  await eventually(async () =>
+    assert.match(
+      (await request(pod.url('/'))).text,
+      /^bpf\.sh\/probes: changed without effect, because the administrator has the sidecar keep no capabilities for that \(--privilege attach-only\); create the pod anew$/m,
+    ),
+  );
+  await assertCounts(pod);
+  assert.equal((await request(pod.url('/readyz'))).status, 200);
+  assert.deepEqual(heldBy(mainThread(pod)), before);
+  assertRests(pod, ['BPF']);
+
+  await pod.running.stop();
+  assert.equal(pod.running.containers[0]!.outcome(), 'ended with exit code 0');
+  await eventually(() => assert.deepEqual(remaining(before), []));
+});
+
+test('a port below 1024 needs NET_BIND_SERVICE to begin with and no longer', async (t) => {
+  const pod = await podFor(t, {
+    annotations: { 'bpf.sh/metrics-port': '80' },
+    probes: 'syscalls',
+    privilege: 'capabilities',
+  });
+  assert.equal((await request(`http://${pod.sandbox.address}/readyz`)).text, 'every probe is attached\n');
+  assertRests(pod, ['BPF', 'PERFMON']);
 });

@@ -41,6 +41,7 @@ export function buildContainer(
       { name: environment.port, value: String(port) },
       ...(pod.spec.hostNetwork ? [{ name: environment.hostNetwork, value: 'true' }] : []),
       ...(config.nodeWide ? [{ name: environment.nodeWide, value: 'true' }] : []),
+      ...(config.privilege === 'attach-only' ? [{ name: environment.attachOnly, value: 'true' }] : []),
     ],
     ports: [
       {

@@ -16,7 +16,8 @@ Everything else passes through unchanged. What became of each object is reported
 
   -f, --file FILE    manifest to read; - is stdin (repeatable)
   --image IMAGE      image of the sidecar (default ${defaultImage})
-  --privilege LEVEL  of the sidecar: privileged (the default), or capabilities, only those that its probes need
+  --privilege LEVEL  of the sidecar: privileged (the default); capabilities, only those that its probes need; or
+                     attach-only, the same, and given up once the probes are attached, which cannot change then
   --allow-node-wide  let a user's own programs run for the whole node when their metric spec asks for it
   --help             show this
 

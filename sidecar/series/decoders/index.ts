@@ -28,6 +28,9 @@ import { createUint } from './uint.ts';
 const kernelSymbols = once(() => readKernelSymbols('/proc/kallsyms'));
 const pciIds = once(() => readPciIds(pciIdsPaths));
 
+/** Those that need kernelSymbols. */
+export const symbolDecoders: readonly DecoderName[] = ['kstack', 'kstack_id', 'ksym'];
+
 const creators: { [Name in DecoderName]: CreateDecoder<Extract<DecoderSpec, { name: Name }>> } = {
   cgroup: createCgroup,
   dname: createDname,

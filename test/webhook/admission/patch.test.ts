@@ -5,6 +5,7 @@ import jsonpatch from 'fast-json-patch';
 import { parse, stringify } from 'yaml';
 import { decide } from '../../../webhook/admission/decide.ts';
 import { buildPatch } from '../../../webhook/admission/patch.ts';
+import type { Privilege } from '../../../webhook/config.ts';
 import { askingPod, config, fixtures, podNames, type Raw, readPod } from '../fixtures.ts';
 
 /** UPDATE_GOLDEN=1 rewrites test/fixtures/webhook/injected/ with what the code does now. */
@@ -114,4 +115,15 @@ test('with the privilege "capabilities" the container has those of its probes an
     'SETUID',
     'NET_BIND_SERVICE',
   ]);
+});
+
+test('with the privilege "attach-only" it has the same and is told to give them up', () => {
+  const container = (privilege: Privilege) => {
+    const decision = decide(askingPod({}), { ...config, privilege });
+    assert.ok(decision.inject);
+    return decision.sidecar.container;
+  };
+  const [attachOnly, capabilities] = [container('attach-only'), container('capabilities')];
+  assert.deepEqual(attachOnly.securityContext, capabilities.securityContext);
+  assert.deepEqual(attachOnly.env, [...capabilities.env!, { name: 'ATTACH_ONLY', value: 'true' }]);
 });
