@@ -13,6 +13,7 @@ import { subdirectories } from './pod/cgroups.ts';
 import { type Identity, readIdentity } from './pod/identity.ts';
 import { watchDirectory } from './pod/watch.ts';
 import { createPrivilege, emptyOtherThreads, limitCapabilities } from './privilege.ts';
+import { readingOption, runReading } from './read-spec.ts';
 import { renderLabels } from './series/labels.ts';
 import { type Answer, closeServer, createHttpServer, listen, type Routes, text } from './server.ts';
 import { createSidecar, isReady, problemsOf, type Sidecar } from './sidecar.ts';
@@ -27,6 +28,8 @@ cgroup and serves what they count.
   --help         show this
   --try-object   only load the eBPF object on stdin, and end: the sidecar has one of itself do that first, since a
                  malformed object may crash libbpf
+  --read-spec=NAME
+                 only read the metric spec on stdin, write it as JSON, and end: likewise, since one may exhaust the memory
 
 Environment (the webhook sets it):
   POD_NAMESPACE, POD_NAME, POD_UID, NODE_NAME   who the pod is
@@ -53,13 +56,18 @@ export async function run(argv: string[]): Promise<number> {
   try {
     const { values } = parseArgs({
       args: argv,
-      options: { help: { type: 'boolean' }, [trialOption]: { type: 'boolean' } },
+      options: {
+        help: { type: 'boolean' },
+        [trialOption]: { type: 'boolean' },
+        [readingOption]: { type: 'string' },
+      },
     });
     if (values.help) {
       process.stdout.write(help);
       return 0;
     }
     if (values[trialOption]) return runTrial();
+    if (values[readingOption] !== undefined) return await runReading(values[readingOption]);
     identity = readIdentity(process.env);
     port = readPort(process.env[environment.port]);
   } catch (error) {

@@ -87,10 +87,6 @@ export function createProbeReader(
   try {
     const [ofFiles, ofMaps] = [metrics.filter(isOfFile), metrics.filter((metric) => !isOfFile(metric))];
     for (const metric of ofFiles) maps.push(openCgroupFile(metric, pod, { created, context, bounds }));
-    for (const [name, ofMap] of Map.groupBy(ofMaps, (metric) => metric.map))
-      maps.push(
-        openMap({ map: findMap(object, name), name, object, created, context: withStacks, bounds }, ofMap),
-      );
     for (const [name, ofMap] of Map.groupBy(ofMaps, (metric) => metric.map)) {
       const map = findMap(object, name);
       // Maps in a map are opened by their ids.

@@ -1,10 +1,11 @@
 import { type BigIntStats, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { type MetricSpec, readMetricSpec } from './contract/metric-spec.ts';
+import { type MetricSpec, readMetricSpec, specLimits } from './contract/metric-spec.ts';
 import { mountPaths, programFiles } from './contract/pod.ts';
 import type { OptionValue } from './contract/probe-options.ts';
 import { isBuiltin } from './contract/probes.ts';
 import { hasObject, readObject, readSpec } from './objects.ts';
+import { readSpecApart } from './read-spec.ts';
 import type { PodSettings } from './settings.ts';
 import { tryObject } from './trial.ts';
 
@@ -28,7 +29,7 @@ export interface WantedProbe {
   read(): Promise<ProbeSource>;
 }
 
-const maxFileBytes = 16 * 1024 * 1024;
+const maxObjectBytes = 16 * 1024 * 1024;
 
 /** The built-in probes, then the programs, as they are now. */
 export function wantedProbes({ probes, programs, probeOptions }: PodSettings): WantedProbe[] {
@@ -57,24 +58,21 @@ async function readProgram(name: string): Promise<ProbeSource> {
   if (isBuiltin(name))
     throw new Error(`program ${name} has the name of a built-in probe; give its BPF resource another one`);
   const directory = join(mountPaths.programs, name);
-  const elf = readIfThere(join(directory, programFiles.object));
+  const elf = readIfThere(join(directory, programFiles.object), maxObjectBytes);
   if (elf === undefined)
     throw new Error(
       `program ${name} is not there: ${join(directory, programFiles.object)} must be a file of the volume that the webhook adds`,
     );
   await tryObject(name, elf);
-  const yaml = readIfThere(join(directory, programFiles.spec));
+  const yaml = readIfThere(join(directory, programFiles.spec), specLimits.bytes);
   if (yaml === undefined) return { name, elf };
-  // Here and not above: the YAML parser takes 2 MiB of memory, and the built-in probes need none.
-  const { parseMetricSpec } = await import('./contract/metric-spec-yaml.ts');
-  return { name, elf, spec: parseMetricSpec(yaml.toString(), `${name}/${programFiles.spec}`) };
+  return { name, elf, spec: await readSpecApart(yaml, `${name}/${programFiles.spec}`) };
 }
 
-function readIfThere(path: string): Buffer | undefined {
+function readIfThere(path: string, most: number): Buffer | undefined {
   const status = statOf(path);
   if (status === undefined) return undefined;
-  if (status.size > maxFileBytes)
-    throw new Error(`${path} has ${status.size} bytes, and the most is ${maxFileBytes}`);
+  if (status.size > most) throw new Error(`${path} has ${status.size} bytes, and the most is ${most}`);
   return readFileSync(path);
 }
 

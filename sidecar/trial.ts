@@ -1,5 +1,5 @@
-import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import { patience, runApart } from './apart.ts';
 import { attempt } from './attempt.ts';
 import { BpfError } from './libbpf/error.ts';
 import { limitAddressSpace } from './libbpf/memory.ts';
@@ -8,9 +8,6 @@ import { loadPrograms } from './programs/load.ts';
 
 /** The option of `bpf-sidecar run` that has it end after runTrial. */
 export const trialOption = 'try-object';
-
-/** Milliseconds: a program of a million instructions takes the verifier some seconds. */
-const patience = 60_000;
 
 /**
  * Bytes that loading an object may take beside what Node has. The kernel may end all processes of a container together
@@ -21,24 +18,11 @@ const maxMemory = 128 * 2 ** 20;
 const outOfMemory = 3;
 
 /**
- * Loads an object in a process of its own first: libbpf may crash on one that is malformed, and must not take us and the
- * other probes along. What is wrong with it otherwise is told when it is loaded for good. Rejects with an Error of one
- * sentence.
+ * Loads an object in a process of its own first: libbpf may crash on one that is malformed. What is wrong with it
+ * otherwise is told when it is loaded for good. Rejects with an Error of one sentence.
  */
 export async function tryObject(name: string, elf: Buffer): Promise<void> {
-  // Here and not above: the module takes memory that a sidecar without such objects need not have.
-  const { spawn } = await import('node:child_process');
-  const argv = [...process.execArgv, process.argv[1]!, 'run', `--${trialOption}`];
-  const child = spawn(process.execPath, argv, {
-    env: {},
-    stdio: ['pipe', 'ignore', 'ignore'],
-    timeout: patience,
-    killSignal: 'SIGKILL',
-  });
-  // It may end before it has read all.
-  child.stdin.on('error', () => {});
-  child.stdin.end(elf);
-  const [code, signal] = await once(child, 'exit');
+  const { code, signal } = await runApart([`--${trialOption}`], elf, process.argv[1]!);
   if (code === outOfMemory)
     throw new Error(
       `object ${name} was given up: loading it takes more than ${maxMemory / 2 ** 20} MiB, or than the memory limit of the container leaves; make its maps and global variables smaller`,

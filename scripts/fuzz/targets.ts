@@ -8,13 +8,15 @@ import { closeObject, findMember, openObject, setConstants } from '../../sidecar
 import { objectDirectory } from '../../sidecar/objects.ts';
 import { metricsOfMaps } from '../../sidecar/probe-metrics.ts';
 import { findFunctions } from '../../sidecar/programs/elf-functions.ts';
+import { readSpecApart } from '../../sidecar/read-spec.ts';
 import { sourceDirectory } from '../bpf/compile.ts';
+import { growYaml } from './grow-yaml.ts';
 import { mutateBytes } from './mutate-bytes.ts';
 import { mutateValue } from './mutate-value.ts';
 import type { Random } from './random.ts';
 
 /** Gives what the code under test gets, broken at random. It may throw an Error that says what is wrong. */
-export type Target = (random: Random) => void;
+export type Target = (random: Random) => void | Promise<void>;
 
 const yamls = readdirSync(sourceDirectory)
   .filter((file) => file.endsWith('.yaml'))
@@ -29,12 +31,19 @@ process.on('exit', () => rmSync(scratch, { force: true }));
 /** The target whose cases go through libbpf. */
 export const throughLibbpf = 'objects (ELF)';
 
+/** The target whose cases start a process each. */
+export const throughProcesses = 'metric specs, grown';
+const script = join(import.meta.dirname, '../bpf-sidecar.ts');
+
 export const targets: Readonly<Record<string, Target>> = {
   'metric specs, as values': (random) => {
     readMetricSpec(mutateValue(random.pick(specs), random), 'fuzz.yaml');
   },
   'metric specs, as YAML': (random) => {
     parseMetricSpec(mutateBytes(Buffer.from(random.pick(yamls)), random).toString(), 'fuzz.yaml');
+  },
+  [throughProcesses]: async (random) => {
+    await readSpecApart(Buffer.from(growYaml(random.pick(yamls), random)), 'fuzz.yaml', script);
   },
   'types of objects (BTF)': (random) => {
     const btf = parseBtf(mutateBytes(btfOf(random.pick(objects)), random));

@@ -78,9 +78,30 @@ export function oneOf<T extends string>(value: unknown, at: string, allowed: rea
   return value as T;
 }
 
+/** Characters of what a user wrote that a message repeats. */
+const maxQuote = 80;
+
 /** What a user wrote, short enough for a message. */
-function quote(value: unknown): string {
+export function quote(value: unknown): string {
   if (value === undefined) return 'left out';
-  const written = JSON.stringify(value);
-  return written.length > 80 ? `${written.slice(0, 80)}…` : written;
+  return clip(beginning(value, maxQuote + 1), maxQuote);
+}
+
+export function clip(text: string, most: number): string {
+  return text.length > most ? `${text.slice(0, most)}…` : text;
+}
+
+/** At least the first `length` characters of a value as JSON, and not all: aliases can make it larger than the memory. */
+function beginning(value: unknown, length: number): string {
+  if (typeof value === 'string') return JSON.stringify(value.slice(0, length));
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value);
+  const isList = Array.isArray(value);
+  let written = isList ? '[' : '{';
+  for (const key of isList ? value.keys() : Object.keys(value)) {
+    if (written.length > 1) written += ',';
+    if (!isList) written += `${beginning(key, length)}:`;
+    written += beginning((value as Record<string | number, unknown>)[key], length - written.length);
+    if (written.length > length) return written;
+  }
+  return written + (isList ? ']' : '}');
 }

@@ -1,4 +1,4 @@
-import { anyMapping, boolean, fail, integer, list, mapping, oneOf, shaped, text } from './checks.ts';
+import { anyMapping, boolean, clip, fail, integer, list, mapping, oneOf, shaped, text } from './checks.ts';
 import { compileRegexp } from './regexp.ts';
 
 /** A part of the map's key, in bytes. */
@@ -182,7 +182,11 @@ function staticMap(value: unknown, at: string): ReadonlyMap<string, string> {
   return new Map(
     entries.map(([key, to]) => [
       key,
-      text(typeof to === 'number' ? String(to) : to, `${at}.${key}`, labelLimits.staticMapText),
+      text(
+        typeof to === 'number' ? String(to) : to,
+        `${at}.${clip(key, labelLimits.staticMapText)}`,
+        labelLimits.staticMapText,
+      ),
     ]),
   );
 }

@@ -103,6 +103,7 @@ export interface HistogramMetric extends MetricHead, EventOptions {
 }
 
 export const specLimits = {
+  bytes: 256 * 1024,
   metrics: [1, 100],
   labels: [0, 16],
   helpLength: 1000,

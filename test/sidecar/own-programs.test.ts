@@ -93,6 +93,10 @@ test('a bad change leaves the program as it was, and is told', async (t) => {
       { elf: malformed(elf), yaml: spec('mine_total') },
       /object mine (is malformed: libbpf crashes on it|cannot be)/,
     ],
+    [
+      { elf, yaml: '- '.repeat(100_000) },
+      /mine\/metrics\.yaml: (was given up: reading it took|is not valid YAML: Maximum call stack)/,
+    ],
     [{ elf, yaml: 'metrics: {}' }, /mine\/metrics\.yaml: metrics: must have at least one metric/],
     [
       { elf, yaml: 'metrics: { counters: [{ name: x, map: nowhere, labels: [] }] }' },
