@@ -57,6 +57,7 @@ export const labelLimits = {
   staticMapText: 128,
   regexps: [1, 32],
   regexpLength: 256,
+  skipCacheSize: [0, Number.MAX_SAFE_INTEGER],
 } as const;
 
 /** Set on every series by the sidecar, or part of the exposition formats. */
@@ -144,7 +145,7 @@ function checkChain(decoders: DecoderSpec[], size: number, at: string): void {
 export const decoderFields: Partial<Record<DecoderName, string[]>> = {
   uint: ['digits'],
   static_map: ['static_map', 'allow_unknown'],
-  regexp: ['regexps'],
+  regexp: ['regexps', 'skip_cache_size'],
   kstack_id: ['map'],
 };
 
@@ -166,7 +167,12 @@ function decoder(value: unknown, at: string): DecoderSpec {
       }),
     };
   if (name === 'kstack_id') return { name, map: parseIdentifier(fields.map, `${at}.map`) };
-  if (name === 'regexp') return { name, regexps: parseRegexps(fields.regexps, `${at}.regexps`) };
+  if (name === 'regexp') {
+    // Tunes a cache of ebpf_exporter's.
+    if (fields.skip_cache_size !== undefined)
+      integer(fields.skip_cache_size, `${at}.skip_cache_size`, ...labelLimits.skipCacheSize);
+    return { name, regexps: parseRegexps(fields.regexps, `${at}.regexps`) };
+  }
   return { name };
 }
 

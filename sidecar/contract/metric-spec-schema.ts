@@ -177,6 +177,7 @@ const decoderOptions: Schema = {
     description: 'Numbers of fewer digits get zeros before them.',
   },
   regexps,
+  skip_cache_size: { ...integer(...labelLimits.skipCacheSize), description: 'Ignored.' },
   static_map: {
     type: 'object',
     minProperties: 1,

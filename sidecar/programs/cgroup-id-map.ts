@@ -31,7 +31,7 @@ export function createCgroupIdMap(
     const gone = new Set(inMap);
     for (const { id, path, name: container } of cgroups) {
       gone.delete(id);
-      if (inMap.has(id) || !expressions.some((matches) => matches(path) || matches(container))) continue;
+      if (inMap.has(id) || !expressions.some(({ finds }) => finds(path) || finds(container))) continue;
       if (type === 'hash') updateElement(fd, u64(id), u64(1n));
       else updateStorage(fd, path);
       inMap.add(id);

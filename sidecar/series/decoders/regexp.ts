@@ -4,11 +4,15 @@ import { asText, type Decoder } from './decoder.ts';
 
 type RegexpSpec = Extract<DecoderSpec, { name: 'regexp' }>;
 
-/** Lets text through in which one of the expressions is found, and drops the entry otherwise. */
+/** What the first expression that gives something finds in the text; drops the entry when none does. */
 export function createRegexp(spec: RegexpSpec): Decoder {
   const regexps = spec.regexps.map(compileRegexp);
   return (input) => {
     const text = asText(input);
-    return regexps.some((matches) => matches(text)) ? text : undefined;
+    for (const { extract } of regexps) {
+      const found = extract(text);
+      if (found !== undefined) return found;
+    }
+    return undefined;
   };
 }

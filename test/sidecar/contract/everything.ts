@@ -13,7 +13,7 @@ metrics:
       value: calls
       labels:
         - { name: container, size: 8, decoders: [{ name: uint }, { name: cgroup }] }
-        - { name: command, size: 16, padding: 4, decoders: [{ name: string }, { name: regexp, regexps: ["a+"] }] }
+        - { name: command, size: 16, padding: 4, decoders: [{ name: string }, { name: regexp, regexps: ["a+"], skip_cache_size: 100 }] }
         - name: side
           size: 4
           decoders: [{ name: uint, digits: 5 }, { name: static_map, allow_unknown: true, static_map: { 1: left, 2: 3 } }]

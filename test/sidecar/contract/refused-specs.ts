@@ -283,6 +283,11 @@ export const refused: [what: string, yaml: string, message: string | RegExp][] =
     /regexps\[0\]: must be a regular expression in the syntax of RE2: /,
   ],
   [
+    'a cache of less than nothing',
+    label('name: a, size: 4, decoders: [{ name: regexp, regexps: [a], skip_cache_size: -1 }]'),
+    /decoders\[0\]\.skip_cache_size: must be a whole number from 0 to /,
+  ],
+  [
     'more digits than a number has',
     label('name: a, size: 4, decoders: [{ name: uint, digits: 21 }]'),
     /decoders\[0\]\.digits: must be a whole number from 1 to 20, not 21$/,
