@@ -14,6 +14,8 @@ export interface KeyType {
   size: number;
   /** In the order of their offsets; empty without BTF. May throw. */
   fields(): readonly Field[];
+  /** Whether the map is an array of one entry, whose key says nothing. */
+  single?: boolean | undefined;
 }
 
 /** The label of a key that is no struct. */
@@ -21,12 +23,12 @@ const keyLabel = 'key';
 
 /**
  * The metric with the labels that its spec gives or, when it gives none, with a label for each member of the
- * key's struct. Throws an Error of one sentence when the key cannot be made into labels.
+ * key's struct; none for an array of one entry, as in ebpf_exporter. Throws an Error of one sentence when the key cannot be made into labels.
  */
 export function withLabels(metric: Metric, key: KeyType): Labelled {
   if (metric.labels !== undefined) return metric as Labelled;
   try {
-    const labels = labelsOfKey(key);
+    const labels = key.single ? [] : labelsOfKey(key);
     if (!('buckets' in metric) || metric.value !== undefined) return { ...metric, labels };
     const bucket = labels.at(-1);
     if (bucket?.name !== 'bucket' || bucket.decoders[0]?.name !== 'uint')

@@ -12,7 +12,7 @@ import type { MapEntries } from '../maps/entries.ts';
 import { type Bounds, createBounds } from './bounds.ts';
 import { withLabels } from './btf-labels.ts';
 import { bucketBounds, createBucketFinder, createScale } from './buckets.ts';
-import { cpuSize, splitCpus, tellsCpu } from './cpu-label.ts';
+import { bytesBeforeCpu, cpuSize, splitCpus } from './cpu-label.ts';
 import type { DecoderContext } from './decoders/decoder.ts';
 import { createExemplarAdder } from './exemplars.ts';
 import type { Family, HistogramSeries, ScalarSeries, SummarySeries } from './family.ts';
@@ -57,12 +57,12 @@ export function createFamilyReader(
   context: DecoderContext,
   bounds: Bounds = createBounds(),
 ): FamilyReader {
-  const labelled = withLabels(metric, { size: layout.keySize, fields: layout.keyFields ?? (() => []) });
-  const { keySize } = layout;
-  if (!layout.perCpu || !tellsCpu(labelled, keySize))
-    return createReader(labelled, layout, { context, bounds });
-  const reader = createReader(labelled, { ...layout, keySize: keySize + cpuSize }, { context, bounds });
-  return { ...reader, read: (entries) => reader.read(splitCpus(entries)) };
+  const { keySize, keyFields: fields = () => [], single } = layout;
+  const labelled = withLabels(metric, { size: keySize, fields, single });
+  const keyBytes = bytesBeforeCpu(labelled, layout);
+  if (keyBytes === undefined) return createReader(labelled, layout, { context, bounds });
+  const reader = createReader(labelled, { ...layout, keySize: keyBytes + cpuSize }, { context, bounds });
+  return { ...reader, read: (entries) => reader.read(splitCpus(entries, keyBytes)) };
 }
 
 function createReader(metric: Labelled, layout: MapLayout, shared: Shared): FamilyReader {

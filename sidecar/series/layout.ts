@@ -15,6 +15,8 @@ export interface MapLayout {
   keyFields?: () => readonly Field[];
   /** Whether the values are kept per CPU. */
   perCpu?: boolean;
+  /** Whether it is an array of one entry, whose key says nothing. */
+  single?: boolean | undefined;
   /** The map that a histogram names for its exemplars. May throw. */
   exemplars?: (map: string) => ExemplarLayout;
 }

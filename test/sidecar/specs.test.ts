@@ -187,6 +187,59 @@ ${onWrite(`__u32 key = 3; ${increment('calls_total', 'key')}`)}`;
     assert.ok(Number(first?.[2]) >= 20 && Number(second?.[2]) >= 30, series.join('\n'));
   });
 
+  for (const type of ['ARRAY', 'PERCPU_ARRAY'])
+    test(`without labels has none for a map of type ${type} and one entry`, async (t) => {
+      const code = `
+struct stats { __u64 calls; __u64 sizes[4]; };
+${map('calls_total', type, '__u32', '__u64', 1)}
+${map('stats', type, '__u32', 'struct stats', 1)}
+${map('two_total', type, '__u32', '__u64', 2)}
+${onWrite(`__u32 key = 0; ${increment('calls_total', 'key')}
+    struct stats *own = bpf_map_lookup_elem(&stats, &key);
+    if (own) { own->calls++; own->sizes[0]++; own->sizes[2] += 10; }`)}`;
+      const probe = await start(
+        t,
+        code,
+        `metrics:
+  counters: [{ name: calls_total }, { name: two_total }]
+  gauges: [{ name: now, map: stats, value: calls }]
+  histograms: [{ name: sizes, map: stats, value: sizes, bucket_type: linear, bucket_max: 1 }]`,
+      );
+      await output(web, ...writing(9));
+      assert.deepEqual(
+        lines(probe).filter((line) => !line.startsWith('#')),
+        [
+          'bpf_calls_total 9',
+          'bpf_two_total{key="0"} 0',
+          'bpf_two_total{key="1"} 0',
+          'bpf_now 9',
+          'bpf_sizes_bucket{le="0"} 9',
+          'bpf_sizes_bucket{le="1"} 9',
+          'bpf_sizes_bucket{le="+Inf"} 9',
+          'bpf_sizes_sum 90',
+          'bpf_sizes_count 9',
+          '',
+        ],
+      );
+    });
+
+  test('whose only label is the cpu has a series for each CPU of a per-CPU array of one entry', async (t) => {
+    const code = (entries: number) => `
+${map('calls_total', 'PERCPU_ARRAY', '__u32', '__u64', entries)}
+${onWrite(`__u32 key = 0; ${increment('calls_total', 'key')}`)}`;
+    const spec = `metrics: { counters: [{ name: calls_total, labels: [{ name: cpu, size: 2, decoders: [{ name: uint }] }] }] }`;
+    const probe = await start(t, code(1), spec);
+    await output(web, 'taskset', '-c', '1', ...writing(30));
+    const series = lines(probe).filter((line) => line.startsWith('bpf_calls_total{'));
+    const counts = series.map((line) => /^bpf_calls_total\{cpu="(\d)"\} (\d+)$/.exec(line));
+    assert.deepEqual([counts[0]?.[1], counts[1]?.[1]], ['0', '1'], series.join('\n'));
+    assert.equal(Number(counts[0]?.[2]) + Number(counts[1]?.[2]), 30);
+    assert.ok(Number(counts[1]?.[2]) >= 30, series.join('\n'));
+    await assert.rejects(start(t, code(2), spec), {
+      message: /the labels cover 2 bytes, but a key of map "calls_total" has 4/,
+    });
+  });
+
   test('gives a program the addresses of kernel symbols', async (t) => {
     const address = /^([0-9a-f]+) . vfs_write$/m.exec(readFileSync('/proc/kallsyms', 'utf8'))?.[1];
     if (address === undefined || BigInt(`0x${address}`) === 0n)
