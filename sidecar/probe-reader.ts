@@ -1,6 +1,7 @@
 import type { Capability } from './contract/capabilities.ts';
 import type { Labelled, Metric, ScalarMetric } from './contract/metric-spec.ts';
 import { type BpfMap, type BpfObject, findMap, findMember } from './libbpf/object.ts';
+import { MapType } from './libbpf/types.ts';
 import { readCgroupFiles } from './maps/cgroup-files.ts';
 import { canFold, foldDeparted, type Lifetimes } from './maps/departed.ts';
 import type { MapEntries } from './maps/entries.ts';
@@ -94,3 +95,150 @@ export function createProbeReader(
       if (ofMap.some(showsKernelSymbols)) needs.add('SYSLOG');
       maps.push(openMap({ map, name, object, created, context: withStacks, bounds }, ofMap));
     }
+  } catch (error) {
+    close();
+    throw error;
+  }
+  return {
+    *families() {
+      for (const map of maps) {
+        const entries = map.read();
+        map.entries = entries.count - (entries.departed ?? 0);
+        // All at once, for the next read uses the same memory.
+        yield* map.families.map((reader) => readFamily(reader, entries));
+      }
+    },
+    losses: bounds.losses,
+    needs: [...needs],
+    droppedEvents: () => maps.reduce((sum, { events }) => sum + (events?.dropped() ?? 0), 0),
+    fullness: () =>
+      maps.flatMap(({ name, entries, capacity }) =>
+        capacity === undefined ? [] : [{ map: name, entries, capacity }],
+      ),
+    close,
+  };
+}
+
+function showsKernelSymbols({ labels = [] }: Metric): boolean {
+  return labels.some(({ decoders }) => decoders.some(({ name }) => symbolDecoders.includes(name)));
+}
+
+function readFamily({ read, addExemplars, readExemplars }: OpenFamily, entries: MapEntries): Family {
+  const family = read(entries);
+  if (readExemplars) addExemplars?.(readExemplars());
+  return family;
+}
+
+function isOfFile(metric: Metric): metric is Labelled<ScalarMetric> {
+  return 'cgroupFile' in metric;
+}
+
+function openCgroupFile(
+  metric: Labelled<ScalarMetric>,
+  pod: PodCgroup,
+  { created, context, bounds }: Pick<Origin, 'created' | 'context' | 'bounds'>,
+): OpenMap {
+  const { cgroupFile = '', value, ...rest } = metric;
+  const layout: MapLayout = { keySize: 8, valueSize: 8, created, member: () => undefined };
+  const read = readCgroupFiles(cgroupFile, value, pod, context);
+  return {
+    name: cgroupFile,
+    read,
+    families: [createFamilyReader(rest, layout, context, bounds)],
+    entries: 0,
+  };
+}
+
+/** What the families of a map are made from. */
+interface Origin {
+  map: BpfMap;
+  /** As the spec names it. */
+  name: string;
+  object: BpfObject;
+  created: number;
+  context: ProbeContext;
+  bounds: Bounds;
+}
+
+function openMap(origin: Origin, metrics: readonly Metric[]): OpenMap {
+  const { map, name, context } = origin;
+  if (holdsEvents(map)) {
+    const labelled = metrics.map(requireLabels);
+    const keySize = keyBytes(labelled);
+    const families = openFamilies(origin, labelled, { keySize, valueSize: 8 });
+    const events = readEvents(map, keySize, forgetAfter(metrics));
+    return { name, read: events.read, families, events, entries: 0 };
+  }
+  refuseEvents(metrics, name);
+  const sizes = sizesOf(map);
+  const key = { size: sizes.keySize, fields: () => keyFields(origin), single: isSingle(map) };
+  const labelled = metrics.map((metric) => withLabels(metric, key));
+  const families = openFamilies(origin, labelled, sizes);
+  const read = createMapReader(map);
+  const idOffset = cgroupOffset(labelled);
+  const folds = idOffset !== undefined && canFold(map);
+  return {
+    name,
+    read: folds ? foldDeparted(read, map, idOffset, context) : read,
+    families,
+    ...(canFill(map) && { capacity: map.maxEntries }),
+    entries: 0,
+  };
+}
+
+/** Whether a map is one value rather than a table. */
+function isSingle({ type, maxEntries }: BpfMap): boolean {
+  return (type === MapType.array || type === MapType.percpuArray) && maxEntries === 1;
+}
+
+function openFamilies(
+  { map, name, object, created, context, bounds }: Origin,
+  metrics: readonly Labelled[],
+  sizes: { keySize: number; valueSize: number },
+): OpenFamily[] {
+  const layout: MapLayout = {
+    ...sizes,
+    created,
+    perCpu: isPerCpuMap(map.type),
+    single: isSingle(map),
+    member: (value) => findMember(object, name, value),
+    exemplars(exemplars) {
+      const { keySize, valueSize, valueTypeId } = findMap(object, exemplars);
+      return { keySize, valueSize, fields: () => fieldsOfType(object, valueTypeId) };
+    },
+  };
+  return metrics.map((metric) => {
+    const reader = createFamilyReader(metric, layout, context, bounds);
+    if (!('exemplars' in metric) || metric.exemplars === undefined) return reader;
+    return { ...reader, readExemplars: createMapReader(findMap(object, metric.exemplars)) };
+  });
+}
+
+/** The parts of a map's key; in a map of maps, of the outer key and then of the inner one. */
+function keyFields({ map, object }: Origin): ReturnType<KeyType['fields']> {
+  const outer = fieldsOfType(object, map.keyTypeId);
+  if (!map.inner) return outer;
+  const inner = fieldsOfType(object, map.inner.keyTypeId);
+  return [...outer, ...inner.map((field) => ({ ...field, offset: field.offset + map.keySize }))];
+}
+
+function requireLabels(metric: Metric): Labelled {
+  if (metric.labels !== undefined) return metric as Labelled;
+  throw new Error(
+    `metric ${metric.name}: map "${metric.map}" holds events, of which nothing tells the labels; give the metric "labels"`,
+  );
+}
+
+/** Milliseconds, of the metrics of a map the longest; undefined when one of them keeps its series for good. */
+function forgetAfter(metrics: readonly Metric[]): number | undefined {
+  const times = metrics.map((metric) => ('forgetAfter' in metric ? metric.forgetAfter : undefined));
+  return times.every((time) => time !== undefined) ? Math.max(...times) : undefined;
+}
+
+function refuseEvents(metrics: readonly Metric[], map: string): void {
+  const metric = metrics.find((candidate) => 'fromEvents' in candidate && candidate.fromEvents);
+  if (metric)
+    throw new Error(
+      `metric ${metric.name}: map "${map}" is neither a perf event array nor a ring buffer; remove perf_event_array`,
+    );
+}
