@@ -27,7 +27,11 @@ const images = {
   'node:24-slim': { entrypoint: [process.execPath] },
 };
 const manifest = 'examples/pod.yaml';
-const shownFamilies = ['bpf_syscalls_total', 'bpf_network_bytes_total', 'bpf_tcp_connections_opened_total'];
+const shownFamilies = [
+  'bpf_syscalls_total',
+  'bpf_network_io_bytes_total',
+  'bpf_tcp_connections_opened_total',
+];
 
 process.exitCode = await main(process.argv.slice(2));
 

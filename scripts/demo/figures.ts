@@ -50,8 +50,8 @@ function figuresOfContainer(container: string, before: Scrape, now: Scrape): Fig
   const rate = (name: string, labels: Labels = {}) =>
     seconds > 0 ? (sum(samples, name, labels) - sum(earlier, name, labels)) / seconds : 0;
   const traffic = (direction: string): Traffic => ({
-    bytesPerSecond: rate('bpf_network_bytes_total', { direction }),
-    packetsPerSecond: rate('bpf_network_packets_total', { direction }),
+    bytesPerSecond: rate('bpf_network_io_bytes_total', { network_io_direction: direction }),
+    packetsPerSecond: rate('bpf_network_packet_count_total', { network_io_direction: direction }),
   });
   const syscall = (name: string): Syscall => ({
     name,

@@ -23,15 +23,18 @@ describe('the network probe', () => {
   const traffic = async (labels: Record<string, string>) => {
     const samples = await pod.scrape();
     const of = (direction: string) => ({
-      packets: samples.value('bpf_network_packets_total', { ...labels, direction }),
-      bytes: samples.value('bpf_network_bytes_total', { ...labels, direction }),
+      packets: samples.value('bpf_network_packet_count_total', {
+        ...labels,
+        network_io_direction: direction,
+      }),
+      bytes: samples.value('bpf_network_io_bytes_total', { ...labels, network_io_direction: direction }),
     });
     return { receive: of('receive'), transmit: of('transmit') };
   };
 
   test('counts the packets that the kernel counts and every byte of a transfer, joined buffers or not', async () => {
     await scrapesLeaveNoTrace();
-    const labels = { container: 'web', family: 'ipv4', protocol: 'tcp' };
+    const labels = { container: 'web', network_type: 'ipv4', network_transport: 'tcp' };
     const before = await kernelCounters(web);
     await transfer(web, pod.sandbox.address!, request, reply);
     // Read before the scrape, whose segments the kernel counts as well.
@@ -52,8 +55,11 @@ describe('the network probe', () => {
     try {
       await transfer(other.addContainer('web'), other.sandbox.address!, 1000, 1000);
       const { sum } = await pod.scrape();
-      assert.equal(sum('bpf_network_packets_total'), sum('bpf_network_packets_total', { container: 'web' }));
-      const { receive } = await traffic({ container: 'web', family: 'ipv4', protocol: 'tcp' });
+      assert.equal(
+        sum('bpf_network_packet_count_total'),
+        sum('bpf_network_packet_count_total', { container: 'web' }),
+      );
+      const { receive } = await traffic({ container: 'web', network_type: 'ipv4', network_transport: 'tcp' });
       assert.ok(receive.packets < (request / 1000) * 2, 'no packet of the other transfer or of scrapes');
     } finally {
       await other.stop();
@@ -77,7 +83,11 @@ for family, host in ((socket.AF_INET, '127.0.0.1'), (socket.AF_INET6, '::1')):
       ['ipv4', 20 + 8],
       ['ipv6', 40 + 8],
     ] as const) {
-      const { receive, transmit } = await traffic({ container: 'worker', family, protocol: 'udp' });
+      const { receive, transmit } = await traffic({
+        container: 'worker',
+        network_type: family,
+        network_transport: 'udp',
+      });
       const expected = { packets: 100, bytes: 5050 + 100 * header };
       assert.deepEqual({ receive, transmit }, { receive: expected, transmit: expected });
     }
@@ -88,7 +98,7 @@ for family, host in ((socket.AF_INET, '127.0.0.1'), (socket.AF_INET6, '::1')):
   async function scrapesLeaveNoTrace(): Promise<void> {
     await pod.scrape();
     const { sum } = await pod.scrape();
-    assert.equal(sum('bpf_network_packets_total'), 0);
+    assert.equal(sum('bpf_network_packet_count_total'), 0);
     // The last answer is one segment, whose acknowledgement the client may delay.
     await eventually(async () => assert.deepEqual(await unacknowledged(web), []));
   }

@@ -77,7 +77,12 @@ describe('the exposition of all three probes after some traffic', () => {
     skip: promtoolMissing,
   }, async () => {
     const { text } = await scrape(textType);
-    for (const family of ['syscalls_total', 'syscall_errors_total', 'network_bytes_total', 'tcp_rtt_seconds'])
+    for (const family of [
+      'syscalls_total',
+      'syscall_errors_total',
+      'network_io_bytes_total',
+      'tcp_rtt_seconds',
+    ])
       assert.match(text, new RegExp(`^# TYPE bpf_${family} `, 'm'));
     assert.equal(promtoolComplaints(text), '');
   });

@@ -84,7 +84,7 @@ test('a probe that is replaced is gone from the kernel and from the metrics, the
   const samples = await pod.scrape();
   assert.deepEqual(ofProbe(samples, 'syscalls'), []);
   await output(pod.addContainer('worker'), 'bash', '-c', `: > /dev/tcp/${pod.sandbox.address}/9387`);
-  assert.ok((await pod.scrape()).sum('bpf_network_packets_total', { container: 'worker' }) > 0);
+  assert.ok((await pod.scrape()).sum('bpf_network_packet_count_total', { container: 'worker' }) > 0);
 });
 
 test('without the annotation bpf.sh/probes the default probes are back, and an empty one attaches none', async (t) => {

@@ -128,7 +128,7 @@ test('a bad change leaves the program as it was, and is told', async (t) => {
     expected += 10;
     assert.equal((await pod.scrape()).value('bpf_mine_total'), expected);
   }
-  assert.equal((await pod.scrape()).value('bpf_sidecar_config_changes_total', { result: 'rejected' }), 9);
+  assert.equal((await pod.scrape()).value('bpf_sidecar_config_changes_total', { result: 'rejected' }), 10);
   assert.match(
     pod.running.containers[0]!.lastLines().join('\n'),
     /probe mine: its changed files are not accepted, those before are in force: program mine is not there/,

@@ -12,7 +12,7 @@ const scrapeAt = (at: number, lines: string[]): Scrape => ({
 
 const before = scrapeAt(1000, [
   'bpf_syscalls_total{container="web",syscall="read"} 100',
-  'bpf_network_bytes_total{container="web",direction="receive",family="ipv4",protocol="tcp"} 1024',
+  'bpf_network_io_bytes_total{container="web",network_io_direction="receive",network_type="ipv4",network_transport="tcp"} 1024',
 ]);
 const now = scrapeAt(3000, [
   'bpf_syscalls_total{container="web",syscall="read"} 300',
@@ -22,9 +22,9 @@ const now = scrapeAt(3000, [
   'bpf_syscall_duration_seconds_bucket{container="web",syscall="read",le="1"} 0',
   'bpf_syscall_duration_seconds_bucket{container="web",syscall="read",le="3"} 300',
   'bpf_syscall_duration_seconds_bucket{container="web",syscall="read",le="+Inf"} 300',
-  'bpf_network_bytes_total{container="web",direction="receive",family="ipv4",protocol="tcp"} 5120',
-  'bpf_network_bytes_total{container="web",direction="receive",family="ipv6",protocol="tcp"} 2048',
-  'bpf_network_bytes_total{container="web",direction="transmit",family="ipv4",protocol="tcp"} 4',
+  'bpf_network_io_bytes_total{container="web",network_io_direction="receive",network_type="ipv4",network_transport="tcp"} 5120',
+  'bpf_network_io_bytes_total{container="web",network_io_direction="receive",network_type="ipv6",network_transport="tcp"} 2048',
+  'bpf_network_io_bytes_total{container="web",network_io_direction="transmit",network_type="ipv4",network_transport="tcp"} 4',
   'bpf_tcp_connections_opened_total{container="web"} 5',
   'bpf_tcp_connections_closed_total{container="web"} 3',
   'process_cpu_seconds_total{container="bpf-sidecar"} 1',
