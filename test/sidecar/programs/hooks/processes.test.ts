@@ -5,37 +5,33 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface, type Interface } from 'node:readline';
+import { text } from 'node:stream/consumers';
 import { type TestContext, test } from 'node:test';
 import { compileProgram } from '../../../../scripts/bpf/compile-program.ts';
 import { placeOf } from '../../../../scripts/node/place.ts';
 import { type Container, createSandbox } from '../../../../scripts/node/sandbox.ts';
 import type { PodCgroup } from '../../../../sidecar/pod/cgroups.ts';
+import type { Probe } from '../../../../sidecar/probe.ts';
 import { shareHooks } from '../../../../sidecar/programs/hooks/shared.ts';
 import { counting, eventsOf, startCompiled } from '../../../support/author.ts';
 import { bpffsFor, pinned } from '../../../support/bpffs.ts';
+import { calls, onSysEnter } from '../../../support/members.ts';
 import { formatPod } from '../../../support/place.ts';
 import { output } from '../../../support/pod.ts';
 
 const marker = '/the-sharing-begins';
 const script = join(import.meta.dirname, '../../../support/sharing-process.ts');
-const program = counting(`
-SEC("tp_btf/sys_enter") int entered(__u64 *ctx) { if (ctx[1] == __NR_getpriority) increment(); return 0; }`);
-const calls = (times: number) => [
-  'python3',
-  '-c',
-  `import os\nfor _ in range(${times}): os.getpriority(0, 0)`,
-];
 
 interface Process {
   child: ChildProcess;
   lines: Interface;
 }
 
-async function objectFor(t: TestContext): Promise<string> {
+async function objectFor(t: TestContext, programs = onSysEnter('entered')): Promise<string> {
   const directory = mkdtempSync(join(tmpdir(), 'bpf-sidecar-object-'));
   t.after(() => rmSync(directory, { recursive: true }));
   const object = join(directory, 'program.bpf.o');
-  writeFileSync(object, await compileProgram(program));
+  writeFileSync(object, await compileProgram(counting(programs)));
   return object;
 }
 
@@ -81,60 +77,136 @@ test('sidecars that start and leave at the same instant do not get into each oth
 /** The system calls by which dispatchers are made, shared, and removed. */
 const steps = ['bpf', 'mkdir', 'rename', 'unlink', 'rmdir', 'flock'];
 
-test('a sidecar that is killed at any step leaves nothing that the next one does not mend', async (t) => {
-  if (spawnSync('strace', ['-e', 'inject=flock:signal=KILL:when=1', 'true']).status !== 0)
-    return t.skip('strace cannot inject faults on this machine');
+interface Kill {
+  /** `unlink 3`, the system call at which the sidecar is to die. */
+  step: string;
+  /** Runs it until then. */
+  run(): Promise<void>;
+}
+
+/** A sidecar that shares and leaves, once for each of its system calls at which it can be killed. */
+async function killsOf(t: TestContext, object: string, bpffs: string, pod: PodCgroup): Promise<Kill[]> {
+  const trace = `${object}.trace`;
+  const run = async (...options: string[]) => {
+    const child = spawn(
+      'strace',
+      [
+        '-f',
+        '--seccomp-bpf',
+        '-o',
+        trace,
+        '-e',
+        `trace=${steps},access`,
+        ...options,
+        ...sharing(object, bpffs, pod),
+      ],
+      { stdio: ['ignore', 'ignore', 'pipe'] },
+    );
+    const [said, [code, signal]] = await Promise.all([text(child.stderr), once(child, 'exit')]);
+    return { code, signal, said };
+  };
+  const whole = await run();
+  assert.equal(whole.code, 0, whole.said);
+  const lines = readFileSync(trace, 'utf8').split('\n');
+  const begin = lines.findIndex((line) => line.includes(marker));
+  assert.ok(begin > 0);
+  const countOf = (step: string, among: string[]) =>
+    among.filter((line) => new RegExp(`^\\d+ +${step}\\(`).test(line)).length;
+  const kills = steps.flatMap((step) => {
+    const before = countOf(step, lines.slice(0, begin));
+    const total = countOf(step, lines);
+    return Array.from({ length: total - before }, (_, i) => ({
+      step: `${step} ${i + 1}`,
+      async run() {
+        const { signal, said } = await run('-e', `inject=${step}:signal=KILL:when=${before + i + 1}`);
+        assert.equal(signal, 'SIGKILL', `${step} ${i + 1}: ${said}`);
+      },
+    }));
+  });
+  t.diagnostic(`killed at ${kills.length} steps`);
+  assert.ok(kills.length > 30);
+  return kills;
+}
+
+const cannotInject =
+  spawnSync('strace', ['-e', 'inject=flock:signal=KILL:when=1', 'true']).status !== 0 &&
+  'strace cannot inject faults on this machine';
+
+const problemsOf = (...probes: Probe[]) =>
+  probes.flatMap(({ programs }) => programs.flatMap(({ problem }) => problem ?? []));
+
+test('a sidecar that is killed at any step leaves nothing that the next one does not mend', {
+  skip: cannotInject,
+}, async (t) => {
   const bpffs = bpffsFor(t);
   const object = await objectFor(t);
   const { place, web } = await podOf(t);
   const bystander = await podOf(t);
   const elf = readFileSync(object);
   const hooksOfBystander = shareHooks(bpffs, bystander.place, () => {});
-  const trace = `${object}.trace`;
-  const run = (...options: string[]) =>
-    spawnSync(
-      'strace',
-      ['-f', '-o', trace, '-e', `trace=${steps},access`, ...options, ...sharing(object, bpffs, place)],
-      {
-        stdio: ['ignore', 'pipe', 'pipe'],
-      },
+  for (const [index, { step, run }] of (await killsOf(t, object, bpffs, place)).entries()) {
+    await run();
+    // Another pod's sidecar, which knows nothing of it, comes and counts; then the same pod's comes back.
+    const others = await hooksOfBystander.exclusively(() =>
+      startCompiled(elf, bystander.place, hooksOfBystander),
     );
-
-  const whole = run();
-  assert.equal(whole.status, 0, String(whole.stderr));
-  const lines = readFileSync(trace, 'utf8').split('\n');
-  const begin = lines.findIndex((line) => line.includes(marker));
-  assert.ok(begin > 0);
-  const countOf = (step: string, among: string[]) =>
-    among.filter((line) => new RegExp(`^\\d+ +${step}\\(`).test(line)).length;
-
-  let kills = 0;
-  for (const step of steps) {
-    const before = countOf(step, lines.slice(0, begin));
-    const total = countOf(step, lines);
-    for (let when = before + 1; when <= total; when++) {
-      const killed = run('-e', `inject=${step}:signal=KILL:when=${when}`);
-      assert.equal(killed.signal, 'SIGKILL', `${step} ${when}: ${killed.stderr}`);
-      kills++;
-
-      // Another pod's sidecar, which knows nothing of it, comes and counts; then the same pod's comes back.
-      const others = await hooksOfBystander.exclusively(() =>
-        startCompiled(elf, bystander.place, hooksOfBystander),
-      );
-      const hooks = shareHooks(bpffs, place, () => {});
-      const probe = await hooks.exclusively(() => startCompiled(elf, place, hooks));
-      const problems = [...others.programs, ...probe.programs].flatMap(({ problem }) => problem ?? []);
-      assert.deepEqual(problems, [], `${step} ${when}`);
-      if (kills % 8 === 0) {
-        await output(web, ...calls(3));
-        await output(bystander.web, ...calls(4));
-        assert.deepEqual([eventsOf(probe), eventsOf(others)], [3, 4], `${step} ${when}`);
-      }
-      await hooksOfBystander.exclusively(() => others.close());
-      await hooks.exclusively(() => probe.close());
-      assert.deepEqual(pinned(bpffs), [], `${step} ${when}`);
+    const hooks = shareHooks(bpffs, place, () => {});
+    const probe = await hooks.exclusively(() => startCompiled(elf, place, hooks));
+    assert.deepEqual(problemsOf(others, probe), [], step);
+    if (index % 8 === 0) {
+      await output(web, ...calls(3));
+      await output(bystander.web, ...calls(4));
+      assert.deepEqual([eventsOf(probe), eventsOf(others)], [3, 4], step);
     }
+    await hooksOfBystander.exclusively(() => others.close());
+    await hooks.exclusively(() => probe.close());
+    assert.deepEqual(pinned(bpffs), [], step);
   }
-  t.diagnostic(`killed at ${kills} steps`);
-  assert.ok(kills > 30);
+});
+
+/** Calls, with pauses, from one byte that it reads to the next, and says how often. */
+const caller = `
+import os, select, time
+while os.read(0, 1):
+    times = 0
+    while not select.select([0], [], [], 0)[0]:
+        os.getpriority(0, 0)
+        times += 1
+        time.sleep(0.0005)
+    os.read(0, 1)
+    print(times, flush=True)
+`;
+
+test('a pod counts exactly while a sidecar beside it, with one program on its dispatcher and one on another, is killed at any step', {
+  skip: cannotInject,
+}, async (t) => {
+  const bpffs = bpffsFor(t);
+  const object = await objectFor(t, [...'ab'].map(onSysEnter).join('\n'));
+  const { place, web } = await podOf(t);
+  const living = await podOf(t);
+  const hooks = shareHooks(bpffs, living.place, () => {});
+  const elf = await compileProgram(counting(onSysEnter('entered')));
+  const ofLiving = await hooks.exclusively(() => startCompiled(elf, living.place, hooks));
+  const child = living.web.spawn(['python3', '-c', caller], { stdio: ['pipe', 'pipe', 'inherit'] });
+  t.after(() => child.kill());
+  const lines = createInterface({ input: child.stdout! });
+
+  let expected = 0;
+  for (const { step, run } of await killsOf(t, object, bpffs, place)) {
+    child.stdin!.write('x');
+    await run();
+    child.stdin!.write('x');
+    const [times] = await once(lines, 'line');
+    assert.ok(Number(times) > 0, step);
+    expected += Number(times);
+    assert.equal(eventsOf(ofLiving), expected, step);
+  }
+  const returned = shareHooks(bpffs, place, () => {});
+  const probe = await returned.exclusively(() => startCompiled(readFileSync(object), place, returned));
+  assert.deepEqual(problemsOf(probe), []);
+  await output(web, ...calls(3));
+  assert.deepEqual([eventsOf(probe), eventsOf(ofLiving)], [6, expected]);
+  await returned.exclusively(() => probe.close());
+  await hooks.exclusively(() => ofLiving.close());
+  assert.deepEqual(pinned(bpffs), []);
 });
