@@ -13,15 +13,15 @@ const volatile int bio = -1;
 #define DEFAULT_HIERARCHY 0
 
 static __always_inline struct pod *pod_of_bio(struct bio *subject) {
-    struct blkcg_gq *blkg = subject ? GET(subject, bi_blkg) : NULL;
-    struct blkcg *blkcg = blkg ? GET(blkg, blkcg) : NULL;
-    struct cgroup *cgroup = blkcg ? GET(blkcg, css.cgroup) : NULL;
-    struct cgroup_root *root = cgroup ? GET(cgroup, root) : NULL;
-    return root && GET(root, hierarchy_id) == DEFAULT_HIERARCHY ? observed_pod(cgroup) : NULL;
+    struct blkcg_gq *blkg = subject ? GET(TYPED, subject, bi_blkg) : NULL;
+    struct blkcg *blkcg = blkg ? GET(TYPED, blkg, blkcg) : NULL;
+    struct cgroup *cgroup = blkcg ? GET(TYPED, blkcg, css.cgroup) : NULL;
+    struct cgroup_root *root = cgroup ? GET(TYPED, cgroup, root) : NULL;
+    return root && GET(TYPED, root, hierarchy_id) == DEFAULT_HIERARCHY ? observed_pod(TYPED, cgroup) : NULL;
 }
 
 static __always_inline struct pod *pod_of_request(struct request *subject) {
-    return subject ? pod_of_bio(GET(subject, bio)) : NULL;
+    return subject ? pod_of_bio(GET(TYPED, subject, bio)) : NULL;
 }
 
 /* The offset into the context must be a constant to the verifier, so each has a branch of its own. */

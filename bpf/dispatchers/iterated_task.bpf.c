@@ -13,7 +13,7 @@ int dispatch_iterated_task(struct iteration *ctx) {
     struct task_struct *task = ctx->task;
     if (!task)
         return verdict;
-    return dispatch(ctx, observed_pod(task->cgroups->dfl_cgrp));
+    return dispatch(ctx, observed_pod(true, task->cgroups->dfl_cgrp));
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

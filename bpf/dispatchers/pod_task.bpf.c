@@ -6,9 +6,17 @@
 #define DISPATCH_IN_POD
 #include "dispatch.bpf.h"
 
+/*
+ * Whether programs of the type may ask for the ancestor of the current task, which takes one helper call: on
+ * Linux 5.10 those of sysctl, device, sockopt and perf events may not.
+ */
+const volatile bool asks_ancestor = true;
+
 SEC("cgroup/sock_create")
 int dispatch_pod_task(void *ctx) {
-    return dispatch_in_pod(ctx, bpf_get_current_ancestor_cgroup_id(container_level));
+    __u64 container = asks_ancestor ? bpf_get_current_ancestor_cgroup_id(container_level)
+                                    : id_at_level(false, current_cgroup_untyped(), container_level);
+    return dispatch_in_pod(ctx, container);
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

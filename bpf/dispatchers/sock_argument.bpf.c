@@ -19,15 +19,19 @@ enum tcp_state {
 static __always_inline struct pod *pod_of_sock(struct sock *sk) {
     if (!sk)
         return NULL;
-    unsigned char state = GET(sk, __sk_common.skc_state);
+    unsigned char state = GET(TYPED, sk, __sk_common.skc_state);
     if (state == TCP_TIME_WAIT || state == TCP_NEW_SYN_RECV)
         return NULL;
-    struct cgroup *cgroup = GET(sk, sk_cgrp_data.cgroup);
-    return cgroup ? observed_pod(cgroup) : NULL;
+    if (TYPED_SOCK_CGROUP) {
+        struct cgroup *cgroup = GET(TYPED, sk, sk_cgrp_data.cgroup);
+        return cgroup ? observed_pod(TYPED, cgroup) : NULL;
+    }
+    struct cgroup *cgroup = tagged_sock_cgroup(sk);
+    return cgroup ? observed_pod(false, cgroup) : NULL;
 }
 
 static __always_inline struct pod *pod_of_skb(struct sk_buff *packet) {
-    return packet ? pod_of_sock(GET(packet, sk)) : NULL;
+    return packet ? pod_of_sock(GET(TYPED, packet, sk)) : NULL;
 }
 
 /* The offset into the context must be a constant to the verifier, so each has a branch of its own. */

@@ -7,7 +7,8 @@
 
 SEC("raw_tp")
 int dispatch_task(void *ctx) {
-    return dispatch(ctx, observed_pod(current_cgroup()));
+    return dispatch(ctx, TYPED_CURRENT ? observed_pod(true, current_cgroup_typed())
+                                       : observed_pod(false, current_cgroup_untyped()));
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -15,8 +15,8 @@ const volatile int unless_task = -1;
 
 static __always_inline struct pod *pod_of_task(__u64 pointer) {
     struct task_struct *subject = (struct task_struct *)pointer;
-    struct css_set *cgroups = GET(subject, cgroups);
-    return observed_pod(GET(cgroups, dfl_cgrp));
+    struct css_set *cgroups = GET(TYPED, subject, cgroups);
+    return observed_pod(TYPED, GET(TYPED, cgroups, dfl_cgrp));
 }
 
 /* The offset into the context must be a constant to the verifier, so each has a branch of its own. */

@@ -8,17 +8,13 @@
 /* The level of container cgroups, one below the pod cgroup. The sidecar sets it before loading. */
 const volatile int container_level = 0;
 
-/* The id of the container cgroup that a cgroup is in. */
-static __always_inline __u64 cgroup_container(struct cgroup *cgroup) {
-    return cgroup_at_level(cgroup, container_level)->kn->id;
-}
-
+/* The ids of container cgroups: of the current task, of a socket, of a packet's. */
 static __always_inline __u64 current_container(void) {
-    return cgroup_container(current_cgroup());
+    return current_id_at_level(container_level);
 }
 
 static __always_inline __u64 tcp_sock_container(struct tcp_sock *sk) {
-    return cgroup_container(tcp_sock_cgroup(sk));
+    return tcp_sock_id_at_level(sk, container_level);
 }
 
 static __always_inline __u64 skb_container(struct __sk_buff *skb) {

@@ -81,13 +81,13 @@ static __always_inline struct pod *find_pod(__u64 id) {
 __u64 pod_levels = 0;
 
 /*
- * Reads a member through a pointer: at once where the verifier knows its type. The arguments of a raw
- * tracepoint are plain numbers to it, and such a dispatcher defines UNTYPED_ARGUMENTS.
+ * Whether the verifier knows the types of a hook's arguments. Those of a raw tracepoint are plain numbers to
+ * it, and such a dispatcher defines UNTYPED_ARGUMENTS.
  */
 #ifdef UNTYPED_ARGUMENTS
-#define GET(pointer, member) BPF_CORE_READ(pointer, member)
+#define TYPED false
 #else
-#define GET(pointer, member) ((pointer)->member)
+#define TYPED true
 #endif
 
 /* How a dispatcher reads an argument of its hook. */
@@ -96,25 +96,25 @@ __u64 pod_levels = 0;
 #endif
 
 /* The observed pod that a cgroup belongs to; NULL when there is none, or when it is the sidecar's own. */
-static __always_inline struct pod *observed_pod(struct cgroup *cgroup) {
+static __always_inline struct pod *observed_pod(bool typed, struct cgroup *cgroup) {
     __u64 levels = pod_levels;
     __u64 container = 0;
 
     for (int i = 0; i < MAX_NESTING; i++) {
-        int level = GET(cgroup, level);
+        int level = GET(typed, cgroup, level);
         /* No pod at this level or above it. */
         if (levels << (63 - (level & 63)) == 0)
             return NULL;
-        struct kernfs_node *kn = GET(cgroup, kn);
-        __u64 id = GET(kn, id);
+        struct kernfs_node *kn = GET(typed, cgroup, kn);
+        __u64 id = GET(typed, kn, id);
         if (levels >> (level & 63) & 1) {
             struct pod *pod = find_pod(id);
             if (pod)
                 return pod->sidecar == container ? NULL : pod;
         }
         container = id;
-        struct cgroup_subsys_state *parent = GET(cgroup, self.parent);
-        cgroup = GET(parent, cgroup);
+        struct cgroup_subsys_state *parent = GET(typed, cgroup, self.parent);
+        cgroup = GET(typed, parent, cgroup);
     }
     return NULL;
 }

@@ -44,6 +44,7 @@ struct css_set {
 
 struct task_struct {
     struct css_set *cgroups;
+    __u64 start_time;
 };
 
 struct blkcg {
@@ -64,6 +65,14 @@ struct request {
 
 struct sock_cgroup_data {
     struct cgroup *cgroup;
+};
+
+/*
+ * The same before 8520e224f547 ("bpf, cgroups: Fix cgroup v2 fallback on v1/v2 mixed mode", Linux 5.15 and
+ * 5.10.226): a pointer, or something of cgroup v1 where one of the two lowest bits is set.
+ */
+struct sock_cgroup_data___tagged {
+    __u64 val;
 };
 
 struct sock_common {

@@ -14,10 +14,19 @@ const dispatchers: Record<number, string> = {
   [ProgramType.cgroupDevice]: 'pod_task',
 };
 
+/** Their programs may not ask for the ancestor of the current task on every kernel: see pod_task.bpf.c. */
+const askNobody: readonly number[] = [
+  ProgramType.cgroupSockopt,
+  ProgramType.cgroupSysctl,
+  ProgramType.cgroupDevice,
+];
+
 /** Everything the kernel runs for the tasks, sockets and packets of one cgroup: attached to the pod's. */
 export const cgroup = behindDispatcher({
   accepts: (program) => program.type in dispatchers,
-  dispatchers: (program) => [{ object: dispatchers[program.type]!, constants: {} }],
+  dispatchers: ({ type }) => [
+    { object: dispatchers[type]!, constants: { asks_ancestor: askNobody.includes(type) ? 0 : 1 } },
+  ],
   // Allow: whatever the program decides for the pod, the sidecar itself goes on undisturbed.
   verdict: 1,
   prepare: (dispatcher, program) => retarget(dispatcher, program.type, program.expectedAttachType),
