@@ -7,6 +7,7 @@ import { captureLog } from './log.ts';
 import { errno, readMemory, readString, writeMemory } from './memory.ts';
 import { libbpf, libc } from './native.ts';
 import { typeOfSection } from './sections.ts';
+import { replaceTaskStorage } from './task-storage.ts';
 import { ProgramType } from './types.ts';
 
 /** An opened object. Pointers into it are valid until closeObject. */
@@ -289,6 +290,7 @@ function readMaps(object: Pointer): BpfMap[] {
 }
 
 function readMap(pointer: Pointer): BpfMap {
+  replaceTaskStorage(pointer);
   // libbpf forgets it when the map is made.
   const inner = libbpf.bpf_map__inner_map(pointer);
   return {

@@ -56,4 +56,5 @@ export const MapType = {
   cgroupStorage: 19,
   percpuCgroupStorage: 21,
   ringBuffer: 27,
+  taskStorage: 29,
 } as const;
