@@ -11,16 +11,17 @@
 /* 1 us, 2 us, ... 8.4 s, and 67 s: a SYN is retried for longer than any round trip takes. */
 #define RTT_BUCKETS     24
 #define CONNECT_BUCKETS 27
+/* Powers of four from 1 ms to 4.9 hours. */
+#define DURATION_BUCKETS 13
 
-/* The states of include/net/tcp_states.h that decide what a closing means. */
-enum tcp_state {
-    TCP_SYN_SENT = 2,
-    TCP_CLOSE = 7,
-};
+/* include/net/tcp_states.h */
+#define TCP_CLOSE 7
 
 /* What has been counted of a connection so far. */
 struct connection {
     __u64 connect_ns;
+    /* 0 until it is established. */
+    __u64 established_ns;
     __u64 sent;
     __u64 received;
 };
@@ -35,13 +36,16 @@ struct {
 struct tcp_stats {
     __u64 opened;
     __u64 accepted;
-    __u64 failed;
     __u64 closed;
+    __s64 active;
     __u64 sent;
     __u64 received;
     __u64 retransmits;
+    __u64 resets_sent;
+    __u64 resets_received;
     HISTOGRAM(rtt, RTT_BUCKETS);
     HISTOGRAM(connect, CONNECT_BUCKETS);
+    HISTOGRAM(duration, DURATION_BUCKETS);
 };
 
 struct {
@@ -52,6 +56,22 @@ struct {
 } tcp SEC(".maps");
 
 static const struct tcp_stats no_connections;
+
+struct failure_key {
+    __u64 container;
+    /* What the application is told: ECONNREFUSED, ETIMEDOUT, ...; 0 when it gave up itself. */
+    __u32 error;
+    __u32 padding;
+};
+
+struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(max_entries, 1024);
+    __type(key, struct failure_key);
+    __type(value, __u64);
+} failures SEC(".maps");
+
+static const __u64 no_failures;
 
 /*
  * A connection is known from its first event on. Callback flags stay on a socket when the program goes: the
@@ -85,6 +105,28 @@ static __always_inline void count_bytes(struct tcp_stats *stats, struct connecti
         add(stats->received, received - connection->received);
         connection->received = received;
     }
+}
+
+static __always_inline void count_established(struct tcp_stats *stats, struct connection *connection) {
+    connection->established_ns = bpf_ktime_get_ns();
+    add(stats->active, 1);
+}
+
+static __always_inline void count_closed(struct tcp_stats *stats, struct connection *connection) {
+    __u64 us = (bpf_ktime_get_ns() - connection->established_ns + 999) / 1000;
+    __u64 ms = (us + 999) / 1000;
+    add(stats->closed, 1);
+    add(stats->active, -1);
+    observe(stats->duration, DURATION_BUCKETS, (ceil_log2(ms) + 1) / 2, us);
+}
+
+static __always_inline void count_failed(__u64 container, struct tcp_sock *tcp) {
+    struct failure_key key = {.container = container, .error = tcp->inet_conn.icsk_inet.sk.sk_err};
+    __u64 *count = find_or_make(&failures, &key, &no_failures);
+    if (count)
+        add(*count, 1);
+    else
+        count_uncounted();
 }
 
 static __always_inline void listen_to(struct bpf_sock_ops *ctx, int flags) {
@@ -121,12 +163,14 @@ int tcp_event(struct bpf_sock_ops *ctx) {
     case BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB: {
         __u64 us = (bpf_ktime_get_ns() - connection->connect_ns + 999) / 1000;
         add(stats->opened, 1);
+        count_established(stats, connection);
         observe(stats->connect, CONNECT_BUCKETS, ceil_log2(us), us);
         listen_to(ctx, ESTABLISHED);
         break;
     }
     case BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB:
         add(stats->accepted, 1);
+        count_established(stats, connection);
         listen_to(ctx, ESTABLISHED);
         break;
     case BPF_SOCK_OPS_RTT_CB: {
@@ -145,13 +189,41 @@ int tcp_event(struct bpf_sock_ops *ctx) {
         count_bytes(stats, connection, tcp_sock);
         if (ctx->args[1] != TCP_CLOSE)
             break;
-        if (ctx->args[0] == TCP_SYN_SENT)
-            add(stats->failed, 1);
+        if (connection->established_ns)
+            count_closed(stats, connection);
         else
-            add(stats->closed, 1);
+            count_failed(container, tcp_sock);
         break;
     }
     return HANDLED;
+}
+
+static __always_inline struct tcp_stats *stats_of(struct sock *sk) {
+    if (!sk)
+        return NULL;
+    __u64 container = sock_container(sk);
+    struct tcp_stats *stats = find_or_make(&tcp, &container, &no_connections);
+    if (!stats)
+        count_uncounted();
+    return stats;
+}
+
+/* Resets for which there is no socket, of a port where nobody listens, belong to no pod and do not come here.
+ */
+SEC("tp_btf/tcp_send_reset")
+int BPF_PROG(send_reset, struct sock *sk) {
+    struct tcp_stats *stats = stats_of(sk);
+    if (stats)
+        add(stats->resets_sent, 1);
+    return 0;
+}
+
+SEC("tp_btf/tcp_receive_reset")
+int BPF_PROG(receive_reset, struct sock *sk) {
+    struct tcp_stats *stats = stats_of(sk);
+    if (stats)
+        add(stats->resets_received, 1);
+    return 0;
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -9,7 +9,7 @@ int dispatch_tcp_sock(struct bpf_sock_ops *ctx) {
     struct tcp_sock *tcp = sk ? bpf_skc_to_tcp_sock(sk) : NULL;
     if (!tcp)
         return verdict;
-    return dispatch_in_pod(ctx, tcp_sock_id_at_level(tcp, container_level));
+    return dispatch_in_pod(ctx, sock_id_at_level(&tcp->inet_conn.icsk_inet.sk, container_level));
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -56,8 +56,7 @@ static __always_inline struct cgroup *tagged_sock_cgroup(struct sock *sk) {
     return value & 3 ? NULL : (struct cgroup *)value;
 }
 
-static __always_inline __u64 tcp_sock_id_at_level(struct tcp_sock *tcp, int level) {
-    struct sock *sk = &tcp->inet_conn.icsk_inet.sk;
+static __always_inline __u64 sock_id_at_level(struct sock *sk, int level) {
     if (TYPED_SOCK_CGROUP)
         return id_at_level(true, sk->sk_cgrp_data.cgroup, level);
     struct cgroup *cgroup = tagged_sock_cgroup(sk);

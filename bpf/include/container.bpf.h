@@ -13,8 +13,12 @@ static __always_inline __u64 current_container(void) {
     return current_id_at_level(container_level);
 }
 
-static __always_inline __u64 tcp_sock_container(struct tcp_sock *sk) {
-    return tcp_sock_id_at_level(sk, container_level);
+static __always_inline __u64 sock_container(struct sock *sk) {
+    return sock_id_at_level(sk, container_level);
+}
+
+static __always_inline __u64 tcp_sock_container(struct tcp_sock *tcp) {
+    return sock_container(&tcp->inet_conn.icsk_inet.sk);
 }
 
 static __always_inline __u64 skb_container(struct __sk_buff *skb) {

@@ -19,7 +19,7 @@ describe('the tcp probe', () => {
 
   const connections = async (container: string) => {
     const samples = await pod.scrape();
-    const of = (name: string) => samples.value(`bpf_tcp_${name}_total`, { container });
+    const of = (name: string) => samples.sum(`bpf_tcp_${name}_total`, { container });
     return {
       opened: of('connections_opened'),
       accepted: of('connections_accepted'),
@@ -78,6 +78,11 @@ for _ in range(5):
     assert.equal(samples.value('bpf_tcp_connect_seconds_count', { container: 'client' }), 7);
     const connecting = samples.value('bpf_tcp_connect_seconds_sum', { container: 'client' });
     assert.ok(connecting > 0 && connecting < 7, `${connecting} s for 7 connections on this machine`);
+    const refused = { container: 'client', error_type: 'refused' };
+    assert.equal(samples.value('bpf_tcp_connections_failed_total', refused), 5);
+    assert.equal(samples.value('bpf_tcp_connection_duration_seconds_count', { container: 'client' }), 7);
+    // Each SYN to the closed port was answered by a reset.
+    assert.equal(samples.value('bpf_tcp_resets_received_total', { container: 'client' }), 5);
   });
 
   test('counts bytes while a connection is open', async () => {
@@ -103,6 +108,9 @@ for _ in range(5):
       const { received, closed } = await connections('download');
       assert.deepEqual({ received, closed }, { received: 1_000_000, closed: 0 });
     });
+    const samples = await pod.scrape();
+    assert.equal(samples.value('bpf_tcp_connections_active', { container: 'download' }), 1);
+    assert.equal(samples.value('bpf_tcp_connections_active', { container: 'client' }), 0);
   });
 
   test('counts nothing of the connections that a sidecar before this one counted', async () => {
@@ -181,7 +189,54 @@ except TimeoutError: pass
       samples.value('bpf_tcp_retransmits_total', { container: 'lost' }),
       retransmits - before.retransmits,
     );
-    assert.equal(samples.value('bpf_tcp_connections_failed_total', { container: 'lost' }), 1);
+    const aborted = { container: 'lost', error_type: 'aborted' };
+    assert.equal(samples.value('bpf_tcp_connections_failed_total', aborted), 1);
+  });
+
+  test('counts a reset for the pod that sends it and the one that gets it, and how long connections lasted', async () => {
+    const [server, client] = [pod.addContainer('server'), pod.addContainer('resetting')];
+    const listener = server.spawn(
+      [
+        'python3',
+        '-uc',
+        `
+import socket
+server = socket.create_server(('127.0.0.1', 7000))
+print('listening', flush=True)
+for _ in range(3):
+    connection, _ = server.accept()
+    try:
+        while connection.recv(100): pass
+    except ConnectionResetError: pass
+`,
+      ],
+      { stdio: ['ignore', 'pipe', 'inherit'] },
+    );
+    await once(listener.stdout!, 'data');
+    await output(
+      client,
+      'python3',
+      '-c',
+      `
+import socket, struct, time
+for _ in range(3):
+    connection = socket.create_connection(('127.0.0.1', 7000))
+    time.sleep(0.3)
+    # Closing with a linger of zero seconds resets the connection.
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0))
+    connection.close()
+`,
+    );
+    await once(listener, 'exit');
+    const samples = await pod.scrape();
+    const of = (name: string, container: string) => samples.value(`bpf_tcp_${name}`, { container });
+    assert.equal(of('resets_received_total', 'server'), 3);
+    assert.equal(of('connections_closed_total', 'server'), 3);
+    for (const container of ['server', 'resetting']) {
+      assert.equal(of('connection_duration_seconds_count', container), 3);
+      const lasted = of('connection_duration_seconds_sum', container);
+      assert.ok(lasted >= 0.9 && lasted < 3, `${lasted} s`);
+    }
   });
 
   test('has no series of the sidecar, which accepted every scrape', async () => {
@@ -189,6 +244,14 @@ except TimeoutError: pass
     const containers = new Set(
       all.filter(({ name }) => name.startsWith('bpf_tcp_connections')).map(({ labels }) => labels.container),
     );
-    assert.deepEqual([...containers].sort(), ['client', 'download', 'lost', 'old', 'web']);
+    assert.deepEqual([...containers].sort(), [
+      'client',
+      'download',
+      'lost',
+      'old',
+      'resetting',
+      'server',
+      'web',
+    ]);
   });
 });
