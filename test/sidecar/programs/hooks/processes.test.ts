@@ -16,6 +16,7 @@ import { shareHooks } from '../../../../sidecar/programs/hooks/shared.ts';
 import { counting, eventsOf, startCompiled } from '../../../support/author.ts';
 import { bpffsFor, pinned } from '../../../support/bpffs.ts';
 import { calls, onSysEnter } from '../../../support/members.ts';
+import { buildOtherVersion } from '../../../support/other-version.ts';
 import { formatPod } from '../../../support/place.ts';
 import { output } from '../../../support/pod.ts';
 
@@ -41,36 +42,69 @@ async function podOf(t: TestContext): Promise<{ place: PodCgroup; web: Container
   return { place: placeOf(sandbox, sandbox.addContainer('bpf-sidecar')), web: sandbox.addContainer('web') };
 }
 
-const sharing = (object: string, bpffs: string, pod: PodCgroup) => [
+const sharing = (object: string, bpffs: string, pod: PodCgroup, version = script) => [
   process.execPath,
-  script,
+  version,
   object,
   bpffs,
   formatPod(pod),
   marker,
 ];
 
+function startSharing(...args: Parameters<typeof sharing>): Process {
+  const [command, ...rest] = sharing(...args);
+  const child = spawn(command!, rest, { stdio: ['pipe', 'pipe', 'inherit'] });
+  return { child, lines: createInterface({ input: child.stdout }) };
+}
+
+async function countOf({ child, lines }: Process): Promise<number> {
+  child.stdin!.write('\n');
+  const [count] = await once(lines, 'line');
+  return Number(count);
+}
+
+async function end({ child }: Process): Promise<void> {
+  child.stdin!.end();
+  assert.deepEqual(await once(child, 'exit'), [0, null]);
+}
+
 test('sidecars that start and leave at the same instant do not get into each other’s way', async (t) => {
   const bpffs = bpffsFor(t);
   const object = await objectFor(t);
   const pods = await Promise.all(Array.from({ length: 8 }, () => podOf(t)));
-  const started = pods.map(({ place }): Process => {
-    const [command, ...args] = sharing(object, bpffs, place);
-    const child = spawn(command!, args, { stdio: ['pipe', 'pipe', 'inherit'] });
-    return { child, lines: createInterface({ input: child.stdout }) };
-  });
+  const started = pods.map(({ place }) => startSharing(object, bpffs, place));
   for (const [said] of await Promise.all(started.map(({ lines }) => once(lines, 'line'))))
     assert.equal(said, 'attached');
   assert.equal(pinned(bpffs).filter((path) => path.endsWith('/link')).length, 1);
 
   for (const [i, { web }] of pods.entries()) await output(web, ...calls(i));
-  for (const [i, { child, lines }] of started.entries()) {
-    child.stdin!.write('\n');
-    assert.deepEqual(await once(lines, 'line'), [String(i)]);
+  for (const [i, sidecar] of started.entries()) assert.equal(await countOf(sidecar), i);
+  await Promise.all(started.map(end));
+  assert.deepEqual(pinned(bpffs), []);
+});
+
+test('two versions whose dispatchers differ work side by side, and each counts its own pods', async (t) => {
+  const bpffs = bpffsFor(t);
+  const object = await objectFor(t);
+  const versions = [script, await buildOtherVersion(t, script)];
+  const pods = await Promise.all(Array.from({ length: 4 }, () => podOf(t)));
+  const started: Process[] = [];
+  for (const [i, { place }] of pods.entries()) {
+    const sidecar = startSharing(object, bpffs, place, versions[i % 2]!);
+    assert.deepEqual(await once(sidecar.lines, 'line'), ['attached']);
+    started.push(sidecar);
   }
-  const ended = Promise.all(started.map(({ child }) => once(child, 'exit')));
-  for (const { child } of started) child.stdin!.end();
-  for (const end of await ended) assert.deepEqual(end, [0, null]);
+  assert.deepEqual(
+    pinned(bpffs).filter((path) => path.endsWith('/link')),
+    ['v2', 'v3'].map((version) => `bpf-sidecar/${version}/tp_btf-sys_enter-task/0/link`),
+  );
+  for (const [i, { web }] of pods.entries()) await output(web, ...calls(i + 1));
+  assert.deepEqual(await Promise.all(started.map(countOf)), [1, 2, 3, 4]);
+  // One of each leaves, and the others count on.
+  for (const sidecar of started.splice(0, 2)) await end(sidecar);
+  for (const { web } of pods) await output(web, ...calls(10));
+  assert.deepEqual(await Promise.all(started.map(countOf)), [13, 14]);
+  for (const sidecar of started) await end(sidecar);
   assert.deepEqual(pinned(bpffs), []);
 });
 
@@ -110,11 +144,11 @@ async function killsOf(t: TestContext, object: string, bpffs: string, pod: PodCg
   const lines = readFileSync(trace, 'utf8').split('\n');
   const begin = lines.findIndex((line) => line.includes(marker));
   assert.ok(begin > 0);
-  const countOf = (step: string, among: string[]) =>
+  const timesOf = (step: string, among: string[]) =>
     among.filter((line) => new RegExp(`^\\d+ +${step}\\(`).test(line)).length;
   const kills = steps.flatMap((step) => {
-    const before = countOf(step, lines.slice(0, begin));
-    const total = countOf(step, lines);
+    const before = timesOf(step, lines.slice(0, begin));
+    const total = timesOf(step, lines);
     return Array.from({ length: total - before }, (_, i) => ({
       step: `${step} ${i + 1}`,
       async run() {
