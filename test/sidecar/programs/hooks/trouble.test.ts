@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 import { compileProgram } from '../../../../scripts/bpf/compile-program.ts';
 import { lockDirectory } from '../../../../sidecar/programs/hooks/lock.ts';
 import { counting, eventsOf } from '../../../support/author.ts';
@@ -87,4 +89,26 @@ test('unlocking removes no directory that another has locked since, when somebod
   assert.ok(existsSync(path));
   second!();
   assert.ok(!existsSync(path));
+});
+
+test('a lock whose holder is killed goes to the one that waits for it', async (t) => {
+  const bpffs = bpffsFor(t);
+  const path = join(bpffs, 'bpf-sidecar/v2');
+  mkdirSync(path, { recursive: true });
+  const holder = spawn('flock', ['--no-fork', path, 'sh', '-c', 'echo held; exec cat'], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  t.after(() => holder.kill('SIGKILL'));
+  await once(holder.stdout, 'data');
+  let isMine = false;
+  const waiting = lockDirectory(path).then((unlock) => {
+    isMine = true;
+    return unlock;
+  });
+  await setImmediate();
+  assert.ok(!isMine, 'it waits');
+  holder.kill('SIGKILL');
+  const unlock = await waiting;
+  unlock!();
+  assert.deepEqual(pinned(bpffs), []);
 });
