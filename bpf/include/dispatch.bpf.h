@@ -12,9 +12,11 @@
 
 #include "cgroup.bpf.h"
 
+#define SLOTS 1024
+
 struct {
     __uint(type, BPF_MAP_TYPE_PROG_ARRAY);
-    __uint(max_entries, 1024);
+    __uint(max_entries, SLOTS);
     __type(key, __u32);
     __type(value, __u32);
 } programs SEC(".maps");

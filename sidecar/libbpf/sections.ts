@@ -5,7 +5,7 @@ interface SectionType {
   attachType: number;
 }
 
-const { schedCls, perfEvent, kprobe, cgroupSockAddr } = ProgramType;
+const { schedCls, perfEvent, kprobe, cgroupSockAddr, xdp } = ProgramType;
 
 /** Sections that libbpf 1.1 does not know, in the order in which they are tried. */
 const sections: readonly (readonly [RegExp, SectionType])[] = [
@@ -14,6 +14,8 @@ const sections: readonly (readonly [RegExp, SectionType])[] = [
   [/^tcx\/ingress$/, { type: schedCls, attachType: AttachType.tcxIngress }],
   [/^tcx\/egress$/, { type: schedCls, attachType: AttachType.tcxEgress }],
   [/^(tc|classifier)\//, { type: schedCls, attachType: 0 }],
+  // Also as cloudflare/ebpf_exporter writes it, with a device.
+  [/^xdp\//, { type: xdp, attachType: AttachType.xdp }],
   [/^u(ret)?probe\.multi\//, { type: kprobe, attachType: AttachType.traceUprobeMulti }],
   [/^cgroup\/connect_unix$/, { type: cgroupSockAddr, attachType: AttachType.cgroupUnixConnect }],
   [/^cgroup\/sendmsg_unix$/, { type: cgroupSockAddr, attachType: AttachType.cgroupUnixSendmsg }],

@@ -5,6 +5,7 @@ import { attachIterator, type Link } from '../../libbpf/link.ts';
 import { libbpf } from '../../libbpf/native.ts';
 import { type Program, retarget } from '../../libbpf/object.ts';
 import { AttachType, ProgramType } from '../../libbpf/types.ts';
+import { isAlone } from '../../pod/processes.ts';
 import { behindDispatcher } from '../dispatch.ts';
 import { type AttachFamily, sectionTarget } from './family.ts';
 import { requireOwnNetwork } from './pod-interfaces.ts';
@@ -17,8 +18,7 @@ const chunk = Buffer.alloc(64 * 1024);
 const isIterator = ({ type, expectedAttachType }: Program) =>
   type === ProgramType.tracing && expectedAttachType === AttachType.traceIter;
 
-/** `iter/<kind>` over tasks and what they have: run at each scrape, for the tasks of the pod. */
-export const taskIterator = behindDispatcher({
+const ofTasks = behindDispatcher({
   accepts: (program) => isIterator(program) && argumentsOf(program)[1] === 'task_struct',
   dispatchers: () => [{ object: 'iterated_task', constants: {} }],
   verdict: 0,
@@ -27,13 +27,25 @@ export const taskIterator = behindDispatcher({
   link: (dispatcher) => runAtScrapes(dispatcher),
 });
 
+/** `iter/<kind>` over tasks and what they have: run at each scrape, for the tasks of the pod. */
+export const taskIterator: AttachFamily = {
+  accepts: ofTasks.accepts,
+  attach(program, pod, hooks) {
+    const attachment = ofTasks.attach(program, pod, hooks);
+    if (!isAlone(pod)) return attachment;
+    const remark =
+      "it finds nothing, because the sidecar sees only its own processes; set shareProcessNamespace: true in the pod's spec";
+    return { ...attachment, remark };
+  },
+};
+
 /** `iter/<kind>` over the sockets and routes of the pod's network namespace: run at each scrape. */
 export const networkIterator: AttachFamily = {
   accepts: (program) => isIterator(program) && ofNetwork.includes(sectionTarget(program)),
   attach(program, pod) {
     requireOwnNetwork(program, pod);
     const { close, refresh } = runAtScrapes(program);
-    return { detach: close, ...(refresh && { refresh }) };
+    return { detach: close, remark: "it sees the sidecar's own sockets too", ...(refresh && { refresh }) };
   },
 };
 

@@ -18,12 +18,26 @@ export function requireOwnNetwork(program: Program, pod: PodCgroup): void {
     );
 }
 
-/** Puts a program itself on each interface of the pod but the loopback; `types` are attach types. */
-export function attachToInterfaces(program: Program, pod: PodCgroup, types: readonly number[]): Attachment {
+/** Of programs on packets in the network namespace, where nothing tells whose a packet is. */
+export const ownPackets = "it sees the sidecar's own packets too, those of scrapes";
+
+/** Puts a program itself on an interface of the pod, or on each but the loopback; `types` are attach types. */
+export function attachToInterfaces(
+  program: Program,
+  pod: PodCgroup,
+  types: readonly number[],
+  device?: string,
+): Attachment {
   requireOwnNetwork(program, pod);
-  const wanted = interfaces().filter(({ index }) => index !== LOOPBACK_IFINDEX);
-  if (wanted.length === 0)
-    throw new Error(`program ${program.name}: the pod has no network interface but the loopback`);
+  const all = interfaces();
+  const wanted = all.filter(({ index, name }) =>
+    device === undefined ? index !== LOOPBACK_IFINDEX : name === device,
+  );
+  if (wanted.length === 0) {
+    const names = all.map(({ name }) => name).join(', ');
+    const which = device === undefined ? 'but the loopback' : `${device}; it has ${names}`;
+    throw new Error(`program ${program.name}: the pod has no network interface ${which}`);
+  }
   const links: Link[] = [];
   try {
     for (const { index, name } of wanted)
@@ -32,5 +46,5 @@ export function attachToInterfaces(program: Program, pod: PodCgroup, types: read
     joinLinks(links).close();
     throw error;
   }
-  return { detach: joinLinks(links).close };
+  return { detach: joinLinks(links).close, remark: ownPackets };
 }

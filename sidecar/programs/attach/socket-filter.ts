@@ -5,7 +5,7 @@ import { libc } from '../../libbpf/native.ts';
 import { programFd } from '../../libbpf/object.ts';
 import { ProgramType } from '../../libbpf/types.ts';
 import type { AttachFamily } from './family.ts';
-import { requireOwnNetwork } from './pod-interfaces.ts';
+import { ownPackets, requireOwnNetwork } from './pod-interfaces.ts';
 
 // <linux/if_packet.h>, <asm-generic/socket.h>
 const AF_PACKET = 17;
@@ -34,7 +34,7 @@ export const socketFilter: AttachFamily = {
       closeSync(socket);
       throw new BpfError(`program ${program.name} cannot be attached to a packet socket`, error, '');
     }
-    return { detach: () => closeSync(socket) };
+    return { detach: () => closeSync(socket), remark: ownPackets };
   },
 };
 

@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import { type Container, createSandbox } from '../../../../scripts/node/sandbox.ts';
 import { counting, startAuthored } from '../../../support/author.ts';
 import { output } from '../../../support/pod.ts';
@@ -31,6 +31,8 @@ const TC_ACT_OK = 0;
 const TCX_NEXT = -1;
 const XDP_PASS = 2;
 
+const remark = "it sees the sidecar's own packets too, those of scrapes";
+
 for (const [section, context, pass, expected] of [
   ['tcx/egress', '__sk_buff', TCX_NEXT, 37],
   ['tcx/ingress', '__sk_buff', TCX_NEXT, 21],
@@ -50,7 +52,7 @@ for (const [section, context, pass, expected] of [
         stdio: ['pipe', 'pipe', 'inherit'],
       });
     const lines = createInterface({ input: child.stdout! });
-    assert.deepEqual(await once(lines, 'line'), ['attached']);
+    assert.deepEqual(await once(lines, 'line'), [remark]);
     const send = async (container: Container, times: number) => {
       const gateway = await output(container, 'sh', '-c', "ip route | awk '/default/ {printf $3}'");
       await output(container, 'python3', '-c', datagrams, gateway, String(times));
@@ -64,6 +66,37 @@ for (const [section, context, pass, expected] of [
     assert.deepEqual(await once(child, 'exit'), [0, null]);
   });
 }
+
+/** Starts a program in the network namespace of a pod; gives what it says, and a function that gives its count. */
+async function startIn(t: TestContext, code: string) {
+  const pod = await createSandbox({ network: true });
+  t.after(() => pod.destroy());
+  const child = pod
+    .addContainer('bpf-sidecar')
+    .spawn([process.execPath, script, code, pod.cgroup], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const lines = createInterface({ input: child.stdout! });
+  const next = async () => String((await once(lines, 'line'))[0]);
+  const said = await next();
+  const count = async () => {
+    child.stdin!.write('\n');
+    return Number(await next());
+  };
+  return { pod, said, count };
+}
+
+test('xdp/lo: sees the packets on the loopback, and no others', async (t) => {
+  const { pod, said, count } = await startIn(t, counted('xdp/lo', 'xdp_md', XDP_PASS));
+  assert.equal(said, remark);
+  const web = pod.addContainer('web');
+  await output(web, 'python3', '-c', datagrams, '127.0.0.1', '37');
+  execFileSync('python3', ['-c', datagrams, pod.address!, '21']);
+  assert.equal(await count(), 37);
+});
+
+test('an interface that the pod does not have is told', async (t) => {
+  const { said } = await startIn(t, counted('xdp/wlan7', 'xdp_md', XDP_PASS));
+  assert.match(said, /^program packets: the pod has no network interface wlan7; it has lo, \w+$/);
+});
 
 test("on the node's network nothing is attached to its interfaces", async (t) => {
   const code = `

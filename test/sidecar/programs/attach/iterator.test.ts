@@ -42,6 +42,44 @@ test('an iterator over tasks runs at each scrape, for those of the pod', async (
   assert.equal(eventsOf(probe), 3, 'it begins at 0 each time');
 });
 
+test('an iterator over tasks is told when it is at the end', async (t) => {
+  const sandbox = await createSandbox();
+  t.after(() => sandbox.destroy());
+  const pod = placeOf(sandbox, sandbox.addContainer('bpf-sidecar'));
+  for (const kind of ['task', 'task_file']) {
+    const probe = await startAuthored(
+      counting(
+        `${declarations}SEC("iter/${kind}") int ends(struct bpf_iter__task *ctx) { if (!ctx->task) increment(); return 0; }`,
+      ),
+      pod,
+    );
+    t.after(() => probe.close());
+    assert.equal(eventsOf(probe), 1);
+    assert.equal(eventsOf(probe), 1);
+  }
+});
+
+test('an iterator over tasks is approximate where the sidecar sees only its own processes', async (t) => {
+  const sandbox = await createSandbox();
+  t.after(() => sandbox.destroy());
+  const sidecar = sandbox.addContainer('bpf-sidecar');
+  const code = counting(`SEC("iter/task") int tasks(void *ctx) { increment(); return 0; }`);
+  const script = join(import.meta.dirname, '../../../support/probe-process.ts');
+  const alone = ['unshare', '--pid', '--fork', '--kill-child', '--mount-proc'];
+  for (const [argv, expected] of [
+    [[], /^attached$/],
+    [alone, /^it finds nothing, because the sidecar sees only its own processes; set shareProcessNamespace/],
+  ] as const) {
+    const child = sidecar.spawn([...argv, process.execPath, script, code, sandbox.cgroup, sidecar.cgroup], {
+      stdio: ['pipe', 'pipe', 'inherit'],
+    });
+    const [line] = await once(createInterface({ input: child.stdout! }), 'line');
+    assert.match(line, expected);
+    child.stdin!.end();
+    await once(child, 'exit');
+  }
+});
+
 test('an iterator over sockets shows those of the pod', async (t) => {
   const sandbox = await createSandbox({ network: true });
   t.after(() => sandbox.destroy());
@@ -66,7 +104,7 @@ sys.stdin.read()`;
     .addContainer('bpf-sidecar')
     .spawn([process.execPath, script, code, sandbox.cgroup], { stdio: ['pipe', 'pipe', 'inherit'] });
   const lines = createInterface({ input: child.stdout! });
-  assert.deepEqual(await once(lines, 'line'), ['attached']);
+  assert.deepEqual(await once(lines, 'line'), ["it sees the sidecar's own sockets too"]);
   child.stdin!.write('\n');
   assert.deepEqual(await once(lines, 'line'), ['7']);
   child.stdin!.end();

@@ -32,7 +32,7 @@ test('a socket filter counts the packets of the pod and of no other', async () =
     .addContainer('bpf-sidecar')
     .spawn([process.execPath, script, program, pod!.cgroup], { stdio: ['pipe', 'pipe', 'inherit'] });
   const lines = createInterface({ input: child.stdout! });
-  assert.deepEqual(await once(lines, 'line'), ['attached']);
+  assert.deepEqual(await once(lines, 'line'), ["it sees the sidecar's own packets too, those of scrapes"]);
 
   const send = async (container: Container, times: number) => {
     const gateway = await output(container, 'sh', '-c', "ip route | awk '/default/ {printf $3}'");
