@@ -53,6 +53,7 @@ int dispatch_sock_argument(__u64 *ctx) {
         TRY_SKB(0)
         TRY_SKB(1)
         TRY_SKB(2)
+        TRY_SKB(3)
     }
     return dispatch(ctx, pod);
 }

@@ -15,6 +15,9 @@ const volatile int unless_task = -1;
 
 static __always_inline struct pod *pod_of_task(__u64 pointer) {
     struct task_struct *subject = (struct task_struct *)pointer;
+    /* sched_pi_setprio has no second task where nobody lends its priority. */
+    if (!subject)
+        return NULL;
     struct css_set *cgroups = GET(TYPED, subject, cgroups);
     return observed_pod(TYPED, GET(TYPED, cgroups, dfl_cgrp));
 }

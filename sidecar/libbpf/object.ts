@@ -92,13 +92,15 @@ export function emptyObject(name: string): BpfObject {
   return { name, pointer: 0, btf: undefined, programs: [], maps: [] };
 }
 
-/** Creates the maps and has the kernel verify the programs. Throws a BpfError with the verifier's words, which tells the
- * program when it is about one. */
-export function loadObject(object: BpfObject): void {
+/**
+ * Creates the maps and has the kernel verify the programs. Throws a BpfError with the verifier's words, which tells the
+ * program when it is about one; `name` says what the object is where its author has to know it by another name.
+ */
+export function loadObject(object: BpfObject, name?: string): void {
   const { result, log } = captureLog(() => libbpf.bpf_object__load(object.pointer));
   if (result >= 0) return;
   const program = programIn(log);
-  const what = program === undefined ? `object ${object.name}` : `program ${program}`;
+  const what = name ?? (program === undefined ? `object ${object.name}` : `program ${program}`);
   throw new BpfError(`${what} cannot be loaded`, -result, log, program);
 }
 

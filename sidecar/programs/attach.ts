@@ -46,5 +46,11 @@ export function refusalOf(program: Program): string | undefined {
 export function attachProgram(program: Program, pod: PodCgroup, hooks: Hooks): Attachment {
   const family = families.find((candidate) => candidate.accepts(program));
   if (!family) throw new Error(refusalOf(program));
+  const { name, section, subject } = program;
+  const { subjects = [] } = family;
+  if (subject !== undefined && !subjects.includes(subject))
+    throw new Error(
+      `program ${name}: the subject of SEC("${section}") cannot be ${subject}: ${subjects.length > 0 ? `it may be ${subjects.join(' or ')}` : 'there is no choice, take it out of the spec'}`,
+    );
   return family.attach(program, pod, hooks);
 }

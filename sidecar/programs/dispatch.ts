@@ -1,5 +1,6 @@
 import { closeSync, openSync } from 'node:fs';
 import { attempt } from '../attempt.ts';
+import type { SubjectChoice } from '../contract/metric-spec.ts';
 import type { Link } from '../libbpf/link.ts';
 import {
   type BpfObject,
@@ -21,6 +22,8 @@ import { putProgram, TailCallRefused } from './hooks/lane.ts';
 /** What a family says of its dispatchers; the rest is the same for all. */
 export interface Dispatching {
   accepts(program: Program): boolean;
+  /** As of AttachFamily. */
+  subjects?: readonly SubjectChoice[];
   /**
    * What stands in: one dispatcher for each subject of the hook. Throws an Error that says why where an event of
    * the hook cannot be given to a pod.
@@ -43,6 +46,8 @@ export interface Dispatching {
 export interface DispatcherKind {
   object: string;
   constants: Readonly<Record<string, number>>;
+  /** In what events that it gives to a pod are only approximately the pod's. */
+  remark?: string;
 }
 
 /** The program's place in a dispatcher that stands in the pod cgroup, where there is only one. */
@@ -53,8 +58,10 @@ const onlySlot = 0;
  * for events of the pod alone, the sidecar's own left out.
  */
 export function behindDispatcher(dispatching: Dispatching): AttachFamily {
+  const { accepts, subjects = [] } = dispatching;
   return {
-    accepts: dispatching.accepts,
+    accepts,
+    subjects,
     attach(program, pod, hooks) {
       if (program.subject === 'node') return attachNodeWide(dispatching, program, pod);
       const attachments: Attachment[] = [];
@@ -62,17 +69,21 @@ export function behindDispatcher(dispatching: Dispatching): AttachFamily {
         for (const attachment of attachments) attachment.detach();
       };
       try {
-        for (const kind of dispatching.dispatchers(program))
-          attachments.push(attachDispatcher(dispatching, kind, program, pod, hooks));
+        const kinds = dispatching.dispatchers(program);
+        for (const kind of kinds) attachments.push(attachDispatcher(dispatching, kind, program, pod, hooks));
         const refreshing = attachments.flatMap(({ refresh }) => refresh ?? []);
         const standIns = () =>
           attachments.flatMap((attachment) => attachment.standIns?.() ?? [programFd(program)]);
-        const remark = attachments.find((attachment) => attachment.remark !== undefined)?.remark;
-        if (refreshing.length === 0) return { detach, standIns, ...(remark !== undefined && { remark }) };
+        const remarks = [...kinds, ...attachments].flatMap(({ remark }) => remark ?? []);
         const refresh = () => {
           for (const action of refreshing) action();
         };
-        return { detach, refresh, standIns };
+        return {
+          detach,
+          standIns,
+          ...(remarks.length > 0 && { remark: remarks.join('; ') }),
+          ...(refreshing.length > 0 && { refresh }),
+        };
       } catch (error) {
         detach();
         throw error;
@@ -83,14 +94,9 @@ export function behindDispatcher(dispatching: Dispatching): AttachFamily {
 
 /** The program itself, without a dispatcher. */
 function attachNodeWide(dispatching: Dispatching, program: Program, pod: PodCgroup): Attachment {
-  const { name, section } = program;
-  if (dispatching.hook === undefined)
-    throw new Error(
-      `program ${name}: SEC("${section}") is attached to the pod, so that its subject cannot be node`,
-    );
   if (!pod.mayObserveNode)
     throw new Error(
-      `program ${name}: its subject is node, and the administrator does not let programs of this pod run for the whole node (--allow-node-wide of the webhook)`,
+      `program ${program.name}: its subject is node, and the administrator does not let programs of this pod run for the whole node (--allow-node-wide of the webhook)`,
     );
   const link = linkTo(dispatching, program, program, pod);
   return { detach: link.close };
@@ -143,7 +149,7 @@ function startDispatcher(
     const inPod = { sidecar: pod.sidecar, container_level: pod.level + 1 };
     setConstants(object, { ...kind.constants, verdict, ...inPod });
     dispatching.prepare(dispatcher, program);
-    loadObject(object);
+    loadObject(object, `program ${program.name}: the dispatcher for its hook`);
     if (!isGlobal(object)) putProgram(mapFd(findMap(object, 'programs')), onlySlot, programFd(program));
     return { object, link: linkTo(dispatching, dispatcher, program, pod) };
   } catch (error) {

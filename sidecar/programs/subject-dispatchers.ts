@@ -17,21 +17,23 @@ const prefixes: Record<Passing, string> = { typed: '', untyped: 'raw_', register
  */
 export function dispatchersOf(subject: Subject, passing: Passing = 'typed'): DispatcherKind[] {
   const prefix = prefixes[passing];
+  const remark = subject.remark !== undefined && { remark: subject.remark };
   switch (subject.kind) {
     case 'current':
-      return [{ object: 'task', constants: {} }];
+      return [{ object: 'task', constants: {}, ...remark }];
     case 'task':
       return subject.tasks.map((task, index) => ({
         object: `${prefix}task_argument`,
         constants: { task, unless_task: subject.tasks[index - 1] ?? none },
+        ...remark,
       }));
     case 'sock': {
       const { sock = none, skb = none } = subject;
-      return [{ object: `${prefix}sock_argument`, constants: { sock, skb } }];
+      return [{ object: `${prefix}sock_argument`, constants: { sock, skb }, ...remark }];
     }
     case 'block': {
       const { request = none, bio = none } = subject;
-      return [{ object: `${prefix}block_argument`, constants: { request, bio } }];
+      return [{ object: `${prefix}block_argument`, constants: { request, bio }, ...remark }];
     }
   }
 }

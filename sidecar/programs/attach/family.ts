@@ -1,3 +1,4 @@
+import type { SubjectChoice } from '../../contract/metric-spec.ts';
 import type { Program } from '../../libbpf/object.ts';
 import type { PodCgroup } from '../../pod/cgroups.ts';
 import type { Hooks } from '../hooks/hooks.ts';
@@ -5,6 +6,8 @@ import type { Hooks } from '../hooks/hooks.ts';
 /** One way of attaching programs. */
 export interface AttachFamily {
   accepts(program: Program): boolean;
+  /** What a spec may choose as the subject of such a program; nothing where this is left out. */
+  subjects?: readonly SubjectChoice[];
   /**
    * Attaches a loaded program so that it runs for the pod alone. Throws an Error that names the program and the
    * reason.

@@ -1,3 +1,4 @@
+import { subjectChoices } from '../../contract/metric-spec.ts';
 import { functionArguments } from '../../libbpf/kernel-btf.ts';
 import { attachTrace } from '../../libbpf/link.ts';
 import { retarget } from '../../libbpf/object.ts';
@@ -13,8 +14,11 @@ const attachTypes: readonly number[] = [AttachType.traceFentry, AttachType.trace
 export const fentry = behindDispatcher({
   accepts: ({ type, expectedAttachType }) =>
     type === ProgramType.tracing && attachTypes.includes(expectedAttachType),
-  dispatchers: (program) =>
-    dispatchersOf(functionSubject(program, functionArguments(sectionTarget(program)))),
+  subjects: subjectChoices,
+  dispatchers(program) {
+    const name = sectionTarget(program);
+    return dispatchersOf(functionSubject(program, name, functionArguments(name)));
+  },
   hook: (program) => program.section,
   verdict: 0,
   prepare: (dispatcher, program) =>

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { subjectChoices } from '../../contract/metric-spec.ts';
 import { functionArguments } from '../../libbpf/kernel-btf.ts';
 import type { Program } from '../../libbpf/object.ts';
 import { retarget } from '../../libbpf/object.ts';
@@ -24,12 +25,13 @@ const syscallPrefixes: Partial<Record<NodeJS.Architecture, string>> = {
  */
 export const kprobe = behindDispatcher({
   accepts: (program) => program.type === ProgramType.kprobe && section.test(program.section),
+  subjects: subjectChoices,
   dispatchers(program) {
     const { name, offset } = functionOf(program);
     // Only at its entry are a function's arguments where they were passed.
     const atEntry = !isReturn(program) && offset === 0n;
     return dispatchersOf(
-      functionSubject(program, atEntry ? functionArguments(name) : undefined),
+      functionSubject(program, name, atEntry ? functionArguments(name) : undefined),
       'registers',
     );
   },

@@ -1,3 +1,4 @@
+import { subjectChoices } from '../../contract/metric-spec.ts';
 import { functionArguments } from '../../libbpf/kernel-btf.ts';
 import { attachTrace } from '../../libbpf/link.ts';
 import { retarget } from '../../libbpf/object.ts';
@@ -11,8 +12,11 @@ import { sectionTarget } from './family.ts';
 export const lsm = behindDispatcher({
   accepts: ({ type, expectedAttachType }) =>
     type === ProgramType.lsm && expectedAttachType === AttachType.lsmMac,
-  dispatchers: (program) =>
-    dispatchersOf(functionSubject(program, functionArguments(`bpf_lsm_${sectionTarget(program)}`))),
+  subjects: subjectChoices,
+  dispatchers(program) {
+    const name = `bpf_lsm_${sectionTarget(program)}`;
+    return dispatchersOf(functionSubject(program, name, functionArguments(name)));
+  },
   hook: (program) => program.section,
   // No objection.
   verdict: 0,

@@ -1,9 +1,10 @@
+import { subjectChoices } from '../../contract/metric-spec.ts';
 import { tracepointArguments } from '../../libbpf/kernel-btf.ts';
 import { attachTrace } from '../../libbpf/link.ts';
 import { retarget } from '../../libbpf/object.ts';
 import { AttachType, ProgramType } from '../../libbpf/types.ts';
 import { behindDispatcher } from '../dispatch.ts';
-import { chosenSubject, subjectOf } from '../subject.ts';
+import { tracepointSubject } from '../subject.ts';
 import { dispatchersOf } from '../subject-dispatchers.ts';
 import { sectionTarget } from './family.ts';
 
@@ -11,10 +12,10 @@ import { sectionTarget } from './family.ts';
 export const tpBtf = behindDispatcher({
   accepts: (program) =>
     program.type === ProgramType.tracing && program.expectedAttachType === AttachType.traceRawTp,
+  subjects: subjectChoices,
   dispatchers(program) {
     const tracepoint = sectionTarget(program);
-    const structs = () => tracepointArguments(tracepoint);
-    return dispatchersOf(chosenSubject(program.subject, structs) ?? subjectOf(tracepoint, structs));
+    return dispatchersOf(tracepointSubject(program, tracepoint, () => tracepointArguments(tracepoint)));
   },
   hook: (program) => `tp_btf/${sectionTarget(program)}`,
   verdict: 0,

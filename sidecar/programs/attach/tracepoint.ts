@@ -2,7 +2,7 @@ import { tracepointArguments } from '../../libbpf/kernel-btf.ts';
 import { retarget } from '../../libbpf/object.ts';
 import { ProgramType } from '../../libbpf/types.ts';
 import { behindDispatcher } from '../dispatch.ts';
-import { chosenSubject, subjectOf } from '../subject.ts';
+import { tracepointSubject } from '../subject.ts';
 import { dispatchersOf } from '../subject-dispatchers.ts';
 import { readTracepointId } from '../tracefs.ts';
 import { sectionTarget } from './family.ts';
@@ -14,11 +14,10 @@ const PERF_TYPE_TRACEPOINT = 2;
 /** `tracepoint/<category>/<name>` and `tp/<category>/<name>`: through perf_event_open and tracefs. */
 export const tracepoint = behindDispatcher({
   accepts: (program) => program.type === ProgramType.tracepoint,
+  subjects: ['current', 'node'],
   dispatchers(program) {
     const name = sectionTarget(program).split('/').at(-1)!;
-    // The arguments of such programs have no pointers at all.
-    const subject =
-      chosenSubject(program.subject, () => []) ?? subjectOf(name, () => tracepointArguments(name));
+    const subject = tracepointSubject(program, name, () => tracepointArguments(name));
     if (subject.kind !== 'current')
       throw new Error(
         `program ${program.name}: the events of tracepoint ${name} are about a ${subject.kind} that only its raw arguments tell, not the current task; write SEC("tp_btf/${name}")`,

@@ -13,6 +13,7 @@ const maxFunctions = 1 << 20;
 /** `uprobe.multi/<file>:<pattern>` and `uretprobe.multi/…`: all functions whose names fit a pattern with `*` and `?`. */
 export const uprobeMulti: AttachFamily = {
   accepts: ({ type, section }) => type === ProgramType.kprobe && /^u(ret)?probe\.multi\//.test(section),
+  subjects: ['current', 'node'],
   attach(program, pod, hooks) {
     const [, file, pattern] = /^([^:]+):([A-Za-z0-9_.*?$]+)$/.exec(sectionTarget(program)) ?? [];
     if (file === undefined || pattern === undefined)

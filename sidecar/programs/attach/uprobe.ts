@@ -12,6 +12,7 @@ import { probeType, RETURNS } from './probe-type.ts';
 /** `uprobe/<file>:<function>[+offset]` and `uretprobe/…`: functions of the pod's own executables and libraries. */
 export const uprobe: AttachFamily = {
   accepts: ({ type, section }) => type === ProgramType.kprobe && /^u(ret)?probe\//.test(section),
+  subjects: ['current', 'node'],
   attach(program, pod, hooks) {
     const { file, name, offset } = placeOf(program);
     return attachToPodFiles(program, pod, file, (found) => {

@@ -113,6 +113,15 @@ describe('an object that cannot be had', () => {
     );
   });
 
+  test('is called in the error what its author knows it by', async () => {
+    const object = openObject('refused', await compileProgram(refused));
+    after(() => closeObject(object));
+    assert.throws(
+      () => loadObject(object, 'program wakeup: the dispatcher for its hook'),
+      /^BpfError: program wakeup: the dispatcher for its hook cannot be loaded: E[A-Z]+/,
+    );
+  });
+
   test('wants a kernel type that does not exist', async () => {
     const object = openObject(
       'newer',

@@ -7,11 +7,16 @@ import { after, before, describe, test } from 'node:test';
 import { placeOf } from '../../../scripts/node/place.ts';
 import { type Container, createSandbox, type Sandbox } from '../../../scripts/node/sandbox.ts';
 import type { PodCgroup } from '../../../sidecar/pod/cgroups.ts';
-import { subjectOf } from '../../../sidecar/programs/subject.ts';
+import { functionSubjectOf, subjectOf, tracepointSubject } from '../../../sidecar/programs/subject.ts';
 import { counting, countingSpec, eventsOf, startAuthored } from '../../support/author.ts';
 import { eventually } from '../../support/eventually.ts';
 import { output } from '../../support/pod.ts';
 import { exactInSomeRound } from '../../support/rounds.ts';
+
+const byPacket =
+  'it misses packets that have no socket: most on their way in, and answers of the kernel itself';
+const byCurrentTask =
+  'it counts by the task that is current, and where an event comes in an interrupt or in a thread of the kernel that is not the one it is about';
 
 describe('the subject of a tracepoint', () => {
   for (const [name, structs, expected] of [
@@ -22,10 +27,25 @@ describe('the subject of a tracepoint', () => {
     ['sched_switch', [undefined, 'task_struct', 'task_struct', undefined], { kind: 'task', tasks: [1, 2] }],
     ['signal_generate', [undefined, 'kernel_siginfo', 'task_struct'], { kind: 'task', tasks: [2] }],
     ['tcp_retransmit_skb', ['sock', 'sk_buff'], { kind: 'sock', sock: 0, skb: 1 }],
-    ['kfree_skb', ['sk_buff', undefined, undefined, 'sock'], { kind: 'sock', sock: 3, skb: 0 }],
+    [
+      'kfree_skb',
+      ['sk_buff', undefined, undefined, 'sock'],
+      { kind: 'sock', sock: 3, skb: 0, remark: byPacket },
+    ],
+    [
+      'qdisc_dequeue',
+      ['Qdisc', 'netdev_queue', undefined, 'sk_buff'],
+      { kind: 'sock', skb: 3, remark: byPacket },
+    ],
+    ['skb_copy_datagram_iovec', ['sk_buff', undefined], { kind: 'current' }],
+    ['sched_process_exec', ['task_struct', undefined, 'linux_binprm'], { kind: 'task', tasks: [0] }],
+    ['sched_process_wait', ['pid'], { kind: 'current' }],
+    ['ext4_sync_file_enter', ['file', undefined], { kind: 'current' }],
+    ['kmalloc', [undefined, undefined], { kind: 'current', remark: byCurrentTask }],
+    ['of_a_module', undefined, { kind: 'current', remark: byCurrentTask }],
     ['block_rq_issue', ['request'], { kind: 'block', request: 0 }],
     ['block_bio_queue', ['bio'], { kind: 'block', bio: 0 }],
-    ['net_dev_xmit', ['sk_buff', undefined, 'net_device'], { kind: 'sock', skb: 0 }],
+    ['net_dev_xmit', ['sk_buff', undefined, 'net_device'], { kind: 'sock', skb: 0, remark: byPacket }],
   ] as const)
     test(`${name}: ${expected.kind}`, () => {
       assert.deepEqual(
@@ -46,6 +66,38 @@ describe('the subject of a tracepoint', () => {
         message: `tracepoint ${name} has no subject: its events belong to no task or socket, and so to no pod`,
       });
     });
+
+  test('none where packets have no socket yet, nor where a request has no bio left', () => {
+    const structs: Record<string, string> = { block_io_done: 'request' };
+    for (const [name, reason] of [
+      ['netif_receive_skb', /packets have no socket yet where it is, and so no pod; write SEC/],
+      ['napi_gro_receive_entry', /packets have no socket yet where it is/],
+      ['netif_rx_exit', /packets have no socket yet where it is/],
+      ['block_io_done', /its request has no bio left, which tells the pod; use block_rq_complete$/],
+    ] as const)
+      assert.throws(() => tracepointSubject({}, name, () => [structs[name] ?? 'sk_buff']), reason);
+  });
+
+  test('an error where it is beyond what dispatchers look at', () => {
+    const structs = [undefined, undefined, undefined, undefined, 'task_struct'];
+    assert.throws(() => subjectOf('far', () => structs), {
+      message:
+        'tracepoint far is about the struct task_struct of its argument 4, and dispatchers look at the first ones only',
+    });
+  });
+});
+
+describe('the subject of a function of the kernel', () => {
+  for (const [name, structs, expected] of [
+    ['vfs_write', ['file', undefined], { kind: 'current' }],
+    ['__x64_sys_write', ['pt_regs'], { kind: 'current' }],
+    ['blk_update_request', ['request'], { kind: 'current', remark: byCurrentTask }],
+    ['wake_up_process', ['task_struct'], { kind: 'current', remark: byCurrentTask }],
+    ['tcp_sendmsg', ['sock', 'msghdr'], { kind: 'sock', sock: 0 }],
+    ['tcp_v4_do_rcv', ['sock', 'sk_buff'], { kind: 'sock', sock: 0, skb: 1 }],
+    ['ip_rcv', ['sk_buff', 'net_device'], { kind: 'sock', skb: 0, remark: byPacket }],
+  ] as const)
+    test(`${name}: ${expected.kind}`, () => assert.deepEqual(functionSubjectOf(name, structs), expected));
 });
 
 /** Sleeps 200 times for each line that it reads, and answers. */
@@ -63,6 +115,15 @@ for _ in range(int(sys.argv[3])):
     with socket.create_connection((sys.argv[1], int(sys.argv[2]))) as connection:
         while connection.recv(100): pass
 `;
+
+/** Sends as many datagrams as is said, through a queue that none of them goes past. */
+const datagrams = `
+device=$(ip route | awk '/default/ {printf $5}') gateway=$(ip route | awk '/default/ {printf $3}')
+tc qdisc replace dev $device root tbf rate 100mbit burst 10k latency 100ms
+python3 -c '
+import socket, sys
+sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+for _ in range(int(sys.argv[2])): sender.sendto(b"x", (sys.argv[1], 9))' $gateway $0`;
 
 describe('a program of an author who knows of no pod', () => {
   let sandbox: Sandbox;
@@ -212,6 +273,57 @@ SEC("tp_btf/signal_generate") int signal(__u64 *ctx) {
     );
   });
 
+  test('counts the packets that a queue lets go, which are its last argument', async (t) => {
+    const probe = await startAuthored(
+      counting('SEC("tp_btf/qdisc_dequeue") int dequeued(__u64 *ctx) { increment(); return 0; }'),
+      pod,
+    );
+    t.after(() => probe.close());
+    const [{ problem, remark } = {}] = probe.programs;
+    assert.deepEqual([problem, remark], [undefined, byPacket]);
+    const send = (container: Container, times: number) =>
+      output(container, 'sh', '-c', datagrams, String(times));
+    await send(web, 37);
+    await send(outsider, 11);
+    assert.equal(eventsOf(probe), 37);
+  });
+
+  test('is refused where it may write, which the kernel lets no dispatcher call', async (t) => {
+    const code = counting('SEC("raw_tp.w/sys_enter") int f(__u64 *ctx) { increment(); return 0; }');
+    const refused = await startAuthored(code, pod);
+    t.after(() => refused.close());
+    assert.equal(
+      refused.programs[0]!.problem,
+      'program f: SEC("raw_tp.w/sys_enter") may write, and the kernel lets no dispatcher call such programs; write it without .w, or give it the subject node',
+    );
+    const allowed = await startAuthored(
+      code,
+      { ...pod, mayObserveNode: true },
+      `${countingSpec}\nprograms: [{ name: f, subject: node }]`,
+    );
+    t.after(() => allowed.close());
+    assert.equal(allowed.programs[0]!.problem, undefined);
+    await output(outsider, 'true');
+    assert.ok(eventsOf(allowed)! > 0);
+  });
+
+  test('is attached where one of the tasks may be missing', async (t) => {
+    const hooks = ['sched_pi_setprio', 'sched_stick_numa', 'sched_swap_numa'];
+    const probe = await startAuthored(
+      counting(
+        hooks
+          .map((hook) => `SEC("tp_btf/${hook}") int on_${hook}(void *ctx) { increment(); return 0; }`)
+          .join('\n'),
+      ),
+      pod,
+    );
+    t.after(() => probe.close());
+    assert.deepEqual(
+      probe.programs.map(({ problem }) => problem),
+      [undefined, undefined, undefined],
+    );
+  });
+
   describe('whose spec names the subject', () => {
     const wakeup = counting('SEC("tp_btf/sched_wakeup") int wakeup(__u64 *ctx) { increment(); return 0; }');
     const spec = (subject: string, program = 'wakeup') =>
@@ -270,8 +382,34 @@ child.stdin.close()`;
         [
           'node',
           counting('SEC("cgroup_skb/egress") int wakeup(void *ctx) { increment(); return 1; }'),
-          /^program wakeup: SEC\("cgroup_skb\/egress"\) is attached to the pod, so that its subject cannot be node$/,
+          /^program wakeup: the subject of SEC\("cgroup_skb\/egress"\) cannot be node: there is no choice, take it out of the spec$/,
         ],
+        ...[
+          'usdt/sh:shop:order',
+          'perf_event/type=1,config=0,period=1000',
+          'cgroup/dev',
+          'sockops',
+          'iter/task',
+          'iter/udp',
+          'socket',
+          'tc',
+          'xdp',
+        ].map(
+          (section) =>
+            [
+              'current',
+              counting(`SEC("${section}") int wakeup(void *ctx) { increment(); return 0; }`),
+              /^program wakeup: the subject of SEC\(".*"\) cannot be current: there is no choice, take it out of the spec$/,
+            ] as const,
+        ),
+        ...['tp/sched/sched_wakeup', 'kprobe.multi/vfs_*', 'uprobe/sh:main', 'uprobe.multi/sh:main'].map(
+          (section) =>
+            [
+              'arg0',
+              counting(`SEC("${section}") int wakeup(void *ctx) { increment(); return 0; }`),
+              /^program wakeup: the subject of SEC\(".*"\) cannot be arg0: it may be current or node$/,
+            ] as const,
+        ),
       ] as const) {
         const probe = await startAuthored(code, { ...pod, mayObserveNode: true }, spec(subject));
         t.after(() => probe.close());
