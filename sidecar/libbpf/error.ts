@@ -42,8 +42,8 @@ function errorName(errno: number): string {
   }
 }
 
-/** Where eBPF is not permitted libbpf blames a limit; and that the object did not load is known. */
-const unhelpful = /RLIMIT_MEMLOCK|^failed to load object /;
+/** Where eBPF is not permitted libbpf blames a limit; that the object did not load is known; and a log may be empty. */
+const unhelpful = /RLIMIT_MEMLOCK|^failed to load object |-- BEGIN PROG LOAD LOG --/;
 
 /** Lines of a verifier log that follow its complaint or trace the way to it: statistics, states, instructions, source. */
 const trace = /^(processed \d+ insns|verification time|stack depth|cur state|old state|\d+: |; )/;

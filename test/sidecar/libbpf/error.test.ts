@@ -27,6 +27,16 @@ test('a loop without end is named, not the states that show it', () => {
   assert.equal(lastWords(log), 'infinite loop detected at insn 2');
 });
 
+test('of a verifier that says nothing the failure is kept', () => {
+  const log = [
+    "prog 'x': BPF program load failed: Invalid argument",
+    "prog 'x': -- BEGIN PROG LOAD LOG --",
+    'processed 0 insns (limit 1000000)',
+    '-- END PROG LOAD LOG --',
+  ].join('\n');
+  assert.equal(lastWords(log), "prog 'x': BPF program load failed: Invalid argument");
+});
+
 test('without a verifier log the first line names the cause', () => {
   assert.equal(
     lastWords('failed to find valid kernel BTF\nError loading vmlinux BTF: -3\n'),
