@@ -17,7 +17,7 @@ import type { DecoderContext } from './series/decoders/decoder.ts';
 import { symbolDecoders } from './series/decoders/index.ts';
 import type { Family } from './series/family.ts';
 import { createFamilyReader, type FamilyReader } from './series/family-reader.ts';
-import { cgroupOffset, keyBytes, type MapLayout } from './series/layout.ts';
+import { cgroupOffset, keyBytes, type MapLayout, summedNumbers } from './series/layout.ts';
 
 /** What a probe has to know of the pod's containers. */
 export type ProbeContext = DecoderContext & Lifetimes;
@@ -165,21 +165,29 @@ function openMap(origin: Origin, metrics: readonly Metric[]): OpenMap {
   if (holdsEvents(map)) {
     const labelled = metrics.map(requireLabels);
     const keySize = keyBytes(labelled);
-    const families = openFamilies(origin, labelled, { keySize, valueSize: 8 });
-    const events = readEvents(map, keySize, forgetAfter(metrics));
+    const families = openFamilies(origin, labelled, layoutOf(origin, { keySize, valueSize: 8 }));
+    const idOffset = cgroupOffset(labelled);
+    const departures = idOffset === undefined ? undefined : { idOffset, lifetimes: context };
+    const events = readEvents(map, keySize, { after: forgetAfter(metrics), departures });
     return { name, read: events.read, families, events, entries: 0 };
   }
   refuseEvents(metrics, name);
   const sizes = sizesOf(map);
   const key = { size: sizes.keySize, fields: () => keyFields(origin), single: isSingle(map) };
   const labelled = metrics.map((metric) => withLabels(metric, key));
-  const families = openFamilies(origin, labelled, sizes);
+  const layout = layoutOf(origin, sizes);
+  const families = openFamilies(origin, labelled, layout);
   const read = createMapReader(map);
   const idOffset = cgroupOffset(labelled);
-  const folds = idOffset !== undefined && canFold(map);
+  const departures = idOffset !== undefined &&
+    canFold(map, idOffset) && {
+      idOffset,
+      numbers: labelled.flatMap((metric) => summedNumbers(metric, layout)),
+      lifetimes: context,
+    };
   return {
     name,
-    read: folds ? foldDeparted(read, map, idOffset, context) : read,
+    read: departures ? foldDeparted(read, map, departures) : read,
     families,
     ...(canFill(map) && { capacity: map.maxEntries }),
     entries: 0,
@@ -191,12 +199,11 @@ function isSingle({ type, maxEntries }: BpfMap): boolean {
   return (type === MapType.array || type === MapType.percpuArray) && maxEntries === 1;
 }
 
-function openFamilies(
-  { map, name, object, created, context, bounds }: Origin,
-  metrics: readonly Labelled[],
+function layoutOf(
+  { map, name, object, created }: Origin,
   sizes: { keySize: number; valueSize: number },
-): OpenFamily[] {
-  const layout: MapLayout = {
+): MapLayout {
+  return {
     ...sizes,
     created,
     perCpu: isPerCpuMap(map.type),
@@ -207,6 +214,13 @@ function openFamilies(
       return { keySize, valueSize, fields: () => fieldsOfType(object, valueTypeId) };
     },
   };
+}
+
+function openFamilies(
+  { object, context, bounds }: Origin,
+  metrics: readonly Labelled[],
+  layout: MapLayout,
+): OpenFamily[] {
   return metrics.map((metric) => {
     const reader = createFamilyReader(metric, layout, context, bounds);
     if (!('exemplars' in metric) || metric.exemplars === undefined) return reader;

@@ -42,7 +42,7 @@ export async function benchRingBuffer(): Promise<Row[]> {
     const object = openObject('events', readFileSync(`${source}.o`));
     loadObject(object);
     const pod = placeOf(sandbox, sandbox.addContainer('bpf-sidecar'));
-    const events = readEvents(findMap(object, 'events'), eventSize, undefined);
+    const events = readEvents(findMap(object, 'events'), eventSize, {});
     const attachment = attachProgram(object.programs[0]!, pod, ownHooks);
     const work = sandbox
       .addContainer('web')

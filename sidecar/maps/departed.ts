@@ -2,6 +2,8 @@ import { takeElement } from '../libbpf/map.ts';
 import { type BpfMap, mapFd } from '../libbpf/object.ts';
 import { MapType } from '../libbpf/types.ts';
 import type { MapEntries } from './entries.ts';
+import { innerOf, isNested, takeNested } from './nested.ts';
+import { addNumbers, type SummedNumber, withoutParts } from './sums.ts';
 
 /** What is known of the cgroups whose ids are in the keys of maps. */
 export interface Lifetimes {
@@ -18,57 +20,75 @@ const removable: readonly number[] = [
   MapType.lruPercpuHash,
 ];
 
-/** Bytes of an id, and of the words that are added up. */
-const wordSize = 8;
-
 /** Folded entries of a map; more are left where they are. Each container has as many as it had keys. */
 const maxFolded = 10_000;
 
+/** Where containers are in the keys of a map, and what counts of them. */
+export interface Departures {
+  /** Where in a key the cgroup id is. */
+  idOffset: number;
+  /** The numbers in a value that are added up. */
+  numbers: readonly SummedNumber[];
+  lifetimes: Lifetimes;
+}
+
 /**
- * Whether entries of a map can be folded: it lets go of entries, and its values are words, which can be added up
- * whatever they mean.
+ * Whether entries of a map can be folded: it lets go of them. Of a map of maps the inner ones do, whose keys may have the
+ * id; in a key of the outer one there is none, for only user space puts maps in.
  */
-export function canFold(map: BpfMap): boolean {
-  return removable.includes(map.type) && map.valueSize % wordSize === 0;
+export function canFold(map: BpfMap, idOffset: number): boolean {
+  if (!isNested(map)) return removable.includes(map.type);
+  return removable.includes(innerOf(map).type) && idOffset >= map.keySize;
+}
+
+/** Entries of one key that are gone; a further one of that key where the numbers would not fit. */
+interface Folded {
+  key: Buffer;
+  value: Buffer;
 }
 
 /**
  * A reader that takes the entries of containers that are gone out of the map, so that their space is free again,
  * and gives what they counted all the same: added up over all that went by the same name, behind the entries of
- * the map. `idOffset` is where in a key the cgroup id is.
+ * the map.
  */
 export function foldDeparted(
   read: () => MapEntries,
   map: BpfMap,
-  idOffset: number,
-  lifetimes: Lifetimes,
+  { idOffset, numbers: all, lifetimes }: Departures,
 ): () => MapEntries {
-  const fd = mapFd(map);
-  const folded = new Map<string, { key: Buffer; value: Buffer }>();
+  const numbers = withoutParts(all);
+  const take = isNested(map)
+    ? (key: Buffer, stride: number) => takeNested(map, key, stride)
+    : (key: Buffer, stride: number) => takeElement(mapFd(map), key, stride);
+  /** By key, the last of each. */
+  const last = new Map<string, Folded>();
+  const folded: Folded[] = [];
 
   function fold({ keys, values, keySize, valueSize, copies }: MapEntries, index: number): void {
     const stride = valueSize * copies;
     const key = Buffer.from(keys.subarray(index * keySize, (index + 1) * keySize));
     // An LRU map may have dropped it since it was read.
-    const value =
-      takeElement(fd, key, stride) ?? Buffer.from(values.subarray(index * stride, (index + 1) * stride));
+    const value = take(key, stride) ?? Buffer.from(values.subarray(index * stride, (index + 1) * stride));
     key.writeBigUInt64LE(lifetimes.departedId(key.readBigUInt64LE(idOffset)), idOffset);
     const name = key.toString('latin1');
-    const before = folded.get(name);
-    if (before) addWords(before.value, value);
-    else folded.set(name, { key, value });
+    const before = last.get(name);
+    if (before && addNumbers(before.value, value, numbers, valueSize)) return;
+    const entry = { key, value };
+    last.set(name, entry);
+    folded.push(entry);
   }
 
   return () => {
     const entries = read();
     let { count } = entries;
     for (const index of indexesOfGone(entries, idOffset, lifetimes)) {
-      if (folded.size >= maxFolded) break;
+      if (folded.length >= maxFolded) break;
       fold(entries, index);
       count--;
       moveEntry(entries, count, index);
     }
-    return folded.size === 0 ? entries : append({ ...entries, count }, folded);
+    return folded.length === 0 ? entries : append({ ...entries, count }, folded);
   };
 }
 
@@ -101,30 +121,20 @@ function moveEntry({ keys, values, keySize, valueSize, copies }: MapEntries, fro
   values.copyWithin(to * stride, from * stride, (from + 1) * stride);
 }
 
-function append(
-  entries: MapEntries,
-  folded: ReadonlyMap<string, { key: Buffer; value: Buffer }>,
-): MapEntries {
+function append(entries: MapEntries, folded: readonly Folded[]): MapEntries {
   const { keySize } = entries;
   const stride = entries.valueSize * entries.copies;
-  const count = entries.count + folded.size;
+  const count = entries.count + folded.length;
   const keys = withRoom(entries.keys, entries.count * keySize, count * keySize);
   const values = withRoom(entries.values, entries.count * stride, count * stride);
-  let index = entries.count;
-  for (const { key, value } of folded.values()) {
-    key.copy(keys, index * keySize);
-    value.copy(values, index * stride);
-    index++;
+  for (const [index, { key, value }] of folded.entries()) {
+    key.copy(keys, (entries.count + index) * keySize);
+    value.copy(values, (entries.count + index) * stride);
   }
-  return { ...entries, keys, values, count, departed: folded.size };
+  return { ...entries, keys, values, count, departed: folded.length };
 }
 
 /** The buffer itself where it is long enough, else a longer copy of what is used of it. */
 function withRoom(buffer: Buffer, used: number, length: number): Buffer {
   return buffer.length >= length ? buffer : Buffer.concat([buffer.subarray(0, used)], length);
-}
-
-function addWords(sum: Buffer, value: Buffer): void {
-  for (let at = 0; at < sum.length; at += wordSize)
-    sum.writeBigUInt64LE(BigInt.asUintN(64, sum.readBigUInt64LE(at) + value.readBigUInt64LE(at)), at);
 }

@@ -1,5 +1,5 @@
 import { closeSync } from 'node:fs';
-import { openMapById } from '../libbpf/map.ts';
+import { lookupInto, openMapById, takeElement } from '../libbpf/map.ts';
 import { type BpfMap, mapFd } from '../libbpf/object.ts';
 import { MapType } from '../libbpf/types.ts';
 import { readByBatch } from './batch.ts';
@@ -55,6 +55,23 @@ export function readNested(
     const { valueSize, copies } = shape;
     return { count, keys, values, keySize, valueSize, copies };
   };
+}
+
+/**
+ * Takes an entry that readNested gave out of its inner map. `stride` is the bytes of all copies of a value. Undefined when
+ * it has gone.
+ */
+export function takeNested(map: BpfMap, key: Buffer, stride: number): Buffer | undefined {
+  const id = Buffer.alloc(idSize);
+  const fd = lookupInto(mapFd(map), key.subarray(0, map.keySize), id)
+    ? openMapById(id.readUInt32LE())
+    : undefined;
+  if (fd === undefined) return undefined;
+  try {
+    return takeElement(fd, key.subarray(map.keySize), stride);
+  } finally {
+    closeSync(fd);
+  }
 }
 
 /** Whether a map's entries are those of maps in it. */

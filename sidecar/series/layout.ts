@@ -83,6 +83,29 @@ function bytesOf(parts: readonly KeyPart[]): number {
 
 const integerSizes = [1, 2, 4, wordSize];
 
+/** The numbers that a metric adds up when entries of the map share a series. Throws when they are not there. */
+export function summedNumbers(metric: Labelled, layout: MapLayout): NumberField[] {
+  const words = (count: number) => {
+    const offset = valueOffset(metric, layout, count);
+    return Array.from({ length: count }, (_, index) => ({
+      offset: offset + index * wordSize,
+      size: wordSize,
+    }));
+  };
+  switch (metric.type) {
+    case 'info':
+    case 'stateset':
+      return [];
+    case 'summary':
+      return words(2);
+    case 'histogram':
+    case 'gaugehistogram':
+      return words(metric.bucketKey === undefined ? metric.buckets.keys.length + 2 : 1);
+    default:
+      return [numberField(metric, layout)];
+  }
+}
+
 /** Where the metric's one number is in a value of the map. Throws when there is none. */
 export function numberField({ name, map, value }: Metric, layout: MapLayout): NumberField {
   const field =

@@ -4,7 +4,7 @@ import type { MapEntries } from '../entries.ts';
 import { openPerfBuffer } from './perf-buffer.ts';
 import { openRingBuffer } from './ring-buffer.ts';
 import type { EventSource } from './source.ts';
-import { createTally } from './tally.ts';
+import { createTally, type Forgetting } from './tally.ts';
 
 const openers: Record<number, (map: BpfMap) => EventSource> = {
   [MapType.ringBuffer]: openRingBuffer,
@@ -31,11 +31,11 @@ export function holdsEvents(map: BpfMap): boolean {
 
 /**
  * Reads the events of a map from now on, by a timer and at each scrape: no event wakes the process. `keySize` is how
- * many bytes of an event tell it from others; see createTally for `forgetAfter`.
+ * many bytes of an event tell it from others.
  */
-export function readEvents(map: BpfMap, keySize: number, forgetAfter: number | undefined): EventReader {
+export function readEvents(map: BpfMap, keySize: number, forgetting: Forgetting): EventReader {
   const source = openers[map.type]!(map);
-  const tally = createTally(keySize, forgetAfter);
+  const tally = createTally(keySize, forgetting);
   let lost = 0;
   let pause: number = pauses.min;
   let timer: NodeJS.Timeout;

@@ -137,7 +137,7 @@ describe('a tally', () => {
   const event = (...bytes: number[]) => Buffer.from(bytes);
 
   test('counts events that are too short, or one kind too many, as dropped', () => {
-    const tally = createTally(2, undefined);
+    const tally = createTally(2);
     tally.add(event(1), 0, 1);
     for (let kind = 0; kind < 10_050; kind++) tally.add(event(kind & 255, kind >> 8, 7), 0, 3);
     assert.equal(tally.read().count, 10_000);
@@ -146,7 +146,7 @@ describe('a tally', () => {
 
   test('forgets what has not come for a while, and only that', () => {
     let time = 0;
-    const tally = createTally(1, 1000, () => time);
+    const tally = createTally(1, { after: 1000 }, () => time);
     const counts = () => {
       const { count, keys, values } = tally.read();
       return Array.from({ length: count }, (_, i) => [keys[i], values.readUInt32LE(i * 8)]);
