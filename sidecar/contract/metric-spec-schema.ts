@@ -208,7 +208,8 @@ function metric(properties: Schema, required: string[] = [], labels = ref('plain
       map: {
         type: 'string',
         pattern: mapShape.source,
-        description: 'Name of the map, .bss or .data; by default that of the metric.',
+        description:
+          'Name of the map, .bss, .data, .bss.<name> or .data.<name>; by default that of the metric.',
       },
       labels: {
         ...items(labels, specLimits.labels),

@@ -118,8 +118,8 @@ const defaultPrefix = 'bpf_';
 const ownPrefixes = ['bpf_sidecar_', 'bpf_webhook_'];
 export const prefixShape = /^([a-zA-Z_][a-zA-Z0-9_]{0,63})?$/;
 export const metricShape = /^[a-zA-Z_][a-zA-Z0-9_]{0,199}$/;
-/** `.bss` and `.data` are the global variables of the program. */
-export const mapShape = /^([a-zA-Z_][a-zA-Z0-9_]{0,127}|\.bss|\.data)$/;
+/** `.bss` and `.data` are the global variables of the program, `.data.<name>` those that it has in such a section. */
+export const mapShape = /^([a-zA-Z_][a-zA-Z0-9_]{0,127}|\.(bss|data)(\.[a-zA-Z0-9_.]{1,64})?)$/;
 /** A file of a cgroup, and a number in it; see numberIn of maps/cgroup-files.ts. */
 export const cgroupFileShape = /^(?=.{1,64}$)[a-z0-9_]+(\.[a-z0-9_]+)+$/;
 export const cgroupValueShape = /^(?=.{1,64}$)[a-z0-9_]+(\.[a-z0-9_]+)?$/;
@@ -401,7 +401,7 @@ function head(fields: Record<string, unknown>, at: string, prefix: string): Omit
             fields.map,
             `${at}.map`,
             mapShape,
-            'a C identifier of at most 128 characters, .bss or .data',
+            'a C identifier of at most 128 characters, or .bss or .data, with or without .<name> after it',
           ),
     ...(fields.value !== undefined && { value: parseIdentifier(fields.value, `${at}.value`) }),
   };
