@@ -21,8 +21,6 @@ export interface PerfEvent {
   samplePeriod?: number;
   /** Samples per second, instead of a period. */
   frequency?: number;
-  /** Samples that wake a reader up. */
-  wakeupEvents?: number;
   /** The function of a kprobe, the file of a uprobe. */
   name?: string;
   /** In bytes, from the beginning of a kprobe's function or a uprobe's file. */
@@ -47,7 +45,6 @@ export function openPerfEvent(event: PerfEvent, { cpu, cgroup }: PerfScope): num
   attribute.writeBigUInt64LE(BigInt(event.frequency ?? event.samplePeriod ?? 0), 16);
   attribute.writeBigUInt64LE(BigInt(event.sampleType ?? 0), 24);
   attribute.writeUInt32LE(event.frequency === undefined ? 0 : FREQ, 40);
-  attribute.writeUInt32LE(event.wakeupEvents ?? 0, 48);
   const name = Buffer.from(`${event.name ?? ''}\0`);
   keepAlive(name);
   if (event.name !== undefined) attribute.writeBigUInt64LE(BigInt(addressOf(name)), 56);

@@ -49,13 +49,13 @@ export function openPerfBuffer(map: BpfMap): EventSource {
   };
 }
 
+/** Without a number of events to wake a reader after: each would queue work for the kernel, and nobody waits for them. */
 function openCpu(map: BpfMap, cpu: number): EventSource {
   const event = {
     type: PERF_TYPE_SOFTWARE,
     config: PERF_COUNT_SW_BPF_OUTPUT,
     sampleType: PERF_SAMPLE_RAW,
     samplePeriod: 1,
-    wakeupEvents: 1,
   };
   const fd = openPerfEvent(event, { cpu });
   let mapped: Mapped;

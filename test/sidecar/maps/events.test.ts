@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { describe, type TestContext, test } from 'node:test';
 import { placeOf } from '../../../scripts/node/place.ts';
 import { type Container, createSandbox } from '../../../scripts/node/sandbox.ts';
@@ -62,6 +63,15 @@ libc = ctypes.CDLL(None)
 for i in range(${times}): libc.getpriority(${which}, 0)`,
 ];
 
+/** How often the kernel has put off something to an interrupt of its own, as it does to wake the reader of a buffer. */
+function irqWorks(): number | undefined {
+  const [, counts] = /^ *IWI:([ 0-9]+)/m.exec(readFileSync('/proc/interrupts', 'utf8')) ?? [];
+  return counts
+    ?.trim()
+    .split(/ +/)
+    .reduce((sum, count) => sum + Number(count), 0);
+}
+
 async function observe(t: TestContext, code: string, yaml: string): Promise<[Probe, Container]> {
   const sandbox = await createSandbox();
   t.after(() => sandbox.destroy());
@@ -109,6 +119,17 @@ describe('events', () => {
       assert.equal(probe.droppedEvents(), 0);
     });
   }
+
+  test('of a perf event array wake nobody, which would double their cost', {
+    skip: irqWorks() === undefined && 'the kernel does not count its IRQ works',
+  }, async (t) => {
+    const [probe, web] = await observe(t, kinds['a perf event array'], spec());
+    const before = irqWorks()!;
+    await output(web, ...calls('1', 5000));
+    assert.ok(irqWorks()! - before < 2500, `${irqWorks()! - before} IRQ works for 5,000 events`);
+    const [series] = probe.read()[0]!.series as Iterable<ScalarSeries>;
+    assert.equal(series!.value, 5000);
+  });
 
   test('are counted as dropped where the kernel tells that there was no room', async (t) => {
     const [probe, web] = await observe(t, kinds['a perf event array'], spec());
