@@ -9,11 +9,13 @@ export class BpfError extends Error {
   /** The program that it is about, where it was one of an object's. */
   readonly program?: string;
 
-  /** `errno` is positive; `log` is what libbpf printed, see captureLog. */
-  constructor(what: string, errno: number, log: string, program?: string) {
+  /** `errno` is positive; `log` is what libbpf printed, see captureLog; `remedy` follows the code, in brackets. */
+  constructor(what: string, errno: number, log: string, program?: string, remedy?: string) {
     const code = errorName(errno);
     const words = lastWords(log);
-    super(`${what}: ${code}${remedies[code] ?? ''}${words ? `; the kernel and libbpf say: ${words}` : ''}`);
+    super(
+      `${what}: ${code}${remedy ?? remedies[code] ?? ''}${words ? `; the kernel and libbpf say: ${words}` : ''}`,
+    );
     this.name = 'BpfError';
     this.code = code;
     this.log = log;

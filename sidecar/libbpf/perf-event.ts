@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import { constants } from 'node:os';
 import { addressOf, keepAlive } from './call.ts';
 import { BpfError } from './error.ts';
 import { errno } from './memory.ts';
@@ -51,8 +53,30 @@ export function openPerfEvent(event: PerfEvent, { cpu, cgroup }: PerfScope): num
   attribute.writeBigUInt64LE(event.offset ?? 0n, 64);
   const flags = PERF_FLAG_FD_CLOEXEC | (cgroup === undefined ? 0 : PERF_FLAG_PID_CGROUP);
   const fd = libc.syscall(callNumbers[process.arch] ?? -1, attribute, cgroup ?? -1, cpu, -1, flags);
-  if (fd < 0) throw new BpfError(`perf_event_open${describe(event, cpu)} failed`, errno(), '');
-  return fd;
+  if (fd >= 0) return fd;
+  const error = errno();
+  throw new BpfError(
+    `perf_event_open${describe(event, cpu)} failed`,
+    error,
+    '',
+    undefined,
+    error === constants.errno.EACCES ? remedyFor(readParanoia()) : undefined,
+  );
+}
+
+/**
+ * What to do when perf_event_open(2) gives EACCES. The kernel itself knows `kernel.perf_event_paranoid` up to 2, which
+ * CAP_PERFMON overrides; Debian, Ubuntu and others have patched in higher ones, which for many of their kernels only
+ * CAP_SYS_ADMIN does.
+ */
+export function remedyFor(paranoia: number): string {
+  if (paranoia <= 2)
+    return ' (not permitted: the container must be privileged, or have CAP_PERFMON, and for uprobes CAP_SYS_ADMIN)';
+  return ` (not permitted: kernel.perf_event_paranoid is ${paranoia}, above 2, where kernels of some distributions ask for CAP_SYS_ADMIN; write SEC("raw_tp/…") or SEC("tp_btf/…"), which open no perf event, or run the sidecar privileged, or set it to 2)`;
+}
+
+function readParanoia(): number {
+  return Number(readFileSync('/proc/sys/kernel/perf_event_paranoid', 'utf8'));
 }
 
 function describe({ name }: PerfEvent, cpu: number): string {
