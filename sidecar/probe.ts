@@ -28,6 +28,8 @@ import type { ProbeSource } from './source.ts';
 /** A probe at work. */
 export interface Probe extends ProbeReader {
   readonly name: string;
+  /** What of its spec has no effect. */
+  readonly remark?: string;
   readonly programs: readonly ProgramState[];
   /** How many of them are not in the kernel. */
   readonly programsRefused: number;
@@ -138,6 +140,7 @@ export function startProbe(
             : [{ program: state.name, ...total((attachment.standIns?.() ?? [own]).map(readStatistics)) }],
         ),
       name: source.name,
+      ...(source.spec?.remark !== undefined && { remark: source.spec.remark }),
       programs: programs.map(({ state }) => state),
       programsRefused: refused.size,
       close,

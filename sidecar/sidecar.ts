@@ -44,6 +44,8 @@ export interface ProbeStatus {
   /** Why its files as they are now cannot be accepted; those before are in force. */
   rejected?: string;
   problem?: string;
+  /** What of its spec has no effect. */
+  remark?: string;
   programs: readonly ProgramState[];
 }
 
@@ -370,15 +372,16 @@ export function problemsOf(status: Status): string[] {
   return [rejected, status.problem, ...ofProbes].filter((problem) => problem !== undefined);
 }
 
-/** One sentence for each program that does not count the pod alone. */
+/** One sentence for what a spec has in vain, and for each program that does not count the pod alone. */
 function remarksOf(status: Status): string[] {
-  return status.probes.flatMap(({ name, programs }) =>
-    programs.flatMap((program) =>
+  return status.probes.flatMap(({ name, remark, programs }) => [
+    ...(remark === undefined ? [] : [`probe ${name}: ${remark}`]),
+    ...programs.flatMap((program) =>
       program.remark === undefined
         ? []
         : [`probe ${name}: program ${program.name}: approximate: ${program.remark}`],
     ),
-  );
+  ]);
 }
 
 /** One sentence for each probe whose changed files are not in force. */

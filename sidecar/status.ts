@@ -11,6 +11,7 @@ export function renderStatus(identity: Identity, status: Status): string {
     '',
     ...status.probes.flatMap((probe) => [
       `${probe.name}: ${probe.rejected === undefined ? '' : `changed files not accepted, those before are in force: ${probe.rejected}; `}${probe.problem ?? programsOf(probe)}`,
+      ...(probe.remark === undefined ? [] : [`  ${probe.remark}`]),
       ...probe.programs.map(
         (program) => `  SEC("${program.section}") ${program.name}: ${program.problem ?? attached(program)}`,
       ),

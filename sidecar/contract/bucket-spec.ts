@@ -1,4 +1,4 @@
-import { fail, integer, list, oneOf } from './checks.ts';
+import { fail, integer, list, number, oneOf } from './checks.ts';
 
 /**
  * Histogram buckets. Key k counts the events up to the k-th upper bound: 2^k for `exp2`; 0, then 2^(k-1) for
@@ -17,8 +17,11 @@ export type BucketType = (typeof bucketTypes)[number];
 
 export const bucketFields = ['bucket_type', 'bucket_min', 'bucket_max', 'bucket_keys', 'bucket_multiplier'];
 
+/** Digits in which keys must differ, so that their bounds do when printed with 15 digits. */
+const keyDigits = 13;
+
 export const bucketLimits = {
-  buckets: 256,
+  buckets: 1000,
   /** Above this, neighbouring bounds could come out equal when printed with 15 digits. */
   key: 1e13,
   /** 2^64: no u64 is larger. */
@@ -31,8 +34,9 @@ export function parseBuckets(fields: Record<string, unknown>, at: string): Bucke
   const type = oneOf(fields.bucket_type, `${at}.bucket_type`, bucketTypes);
   const multiplier = parseMultiplier(fields.bucket_multiplier, `${at}.bucket_multiplier`);
   const fixed = type === 'fixed';
-  for (const field of fixed ? ['bucket_min', 'bucket_max'] : ['bucket_keys'])
-    if (fields[field] !== undefined) fail(`${at}.${field}`, `bucket_type ${type} does not have this field`);
+  if (fixed) ignoreRange(fields, at);
+  else if (fields.bucket_keys !== undefined)
+    fail(`${at}.bucket_keys`, `bucket_type ${type} does not have this field`);
   return { type, keys: fixed ? fixedKeys(fields, at) : keyRange(type, fields, at), multiplier };
 }
 
@@ -40,17 +44,21 @@ export function parseBuckets(fields: Record<string, unknown>, at: string): Bucke
 export function parseMultiplier(value: unknown, at: string): number {
   const { min, max } = bucketLimits.multiplier;
   const multiplier = value === undefined ? 1 : value;
-  if (typeof multiplier !== 'number' || !(multiplier >= min && multiplier <= max))
-    fail(at, `must be a number from ${min} to ${max}`);
-  return multiplier;
+  return number(multiplier, at, min, max);
+}
+
+/** The schema of ebpf_exporter demands a range of every histogram, also where the keys are given. */
+function ignoreRange(fields: Record<string, unknown>, at: string): void {
+  for (const field of ['bucket_min', 'bucket_max'])
+    if (fields[field] !== undefined) integer(fields[field], `${at}.${field}`, 0, bucketLimits.key);
 }
 
 function fixedKeys(fields: Record<string, unknown>, at: string): number[] {
   const place = `${at}.bucket_keys`;
   const keys = list(fields.bucket_keys, place, [1, bucketLimits.buckets], (value, itemAt) =>
-    integer(value, itemAt, 0, bucketLimits.key),
+    number(value, itemAt, 0, bucketLimits.key),
   );
-  const index = keys.findIndex((key, i) => i > 0 && key <= keys[i - 1]!);
+  const index = keys.findIndex((key, i) => i > 0 && Number(key.toPrecision(keyDigits)) <= keys[i - 1]!);
   if (index > 0)
     fail(`${place}[${index}]`, `must be larger than ${keys[index - 1]}, because the keys ascend`);
   return keys;

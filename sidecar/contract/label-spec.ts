@@ -39,7 +39,9 @@ export const decoderNames = [
 export type DecoderName = (typeof decoderNames)[number];
 
 export type DecoderSpec =
-  | { name: Exclude<DecoderName, 'uint' | 'static_map' | 'regexp' | 'kstack_id'> }
+  | { name: Exclude<DecoderName, 'cgroup' | 'uint' | 'static_map' | 'regexp' | 'kstack_id'> }
+  /** With `lowBits` it reads no more than the low 32 of an id. */
+  | { name: 'cgroup'; lowBits?: true }
   /** `map` is the name of the BPF map that has the stacks. */
   | { name: 'kstack_id'; map: string }
   /** Numbers with fewer digits get zeros before them. */
@@ -50,7 +52,8 @@ export type DecoderSpec =
 export const identifierShape = /^[a-zA-Z_][a-zA-Z0-9_]{0,127}$/;
 
 export const labelLimits = {
-  size: 512,
+  /** An event may be as long, and a ring buffer of the usual size holds some. */
+  size: 16 * 1024,
   decoders: [1, 8],
   digits: [1, 20],
   staticMapEntries: 1000,
@@ -60,14 +63,21 @@ export const labelLimits = {
   skipCacheSize: [0, Number.MAX_SAFE_INTEGER],
 } as const;
 
-/** Set on every series by the sidecar, or part of the exposition formats. */
-export const reserved = /^(namespace|pod|node|le|quantile|pod_label_.*)$/;
+/** Part of the exposition formats. */
+export const reserved = /^(le|quantile)$/;
+/** Set on every series by the sidecar. */
+const ofSidecar = /^(namespace|pod|node|pod_label_.*)$/;
 
 export const labelNameShape = /^(?!__)[a-zA-Z_][a-zA-Z0-9_]{0,127}$/;
 
-/** Whether a series may not have a label of that name from a map, because it gets one from elsewhere. */
+/** Whether a series may not have a label of that name from a map. */
 export function isReservedLabel(name: string): boolean {
   return reserved.test(name);
+}
+
+/** The name that a label from a map has on its series: as Prometheus does it where the name is that of a label of ours. */
+export function exportedName(name: string): string {
+  return ofSidecar.test(name) ? `exported_${name}` : name;
 }
 
 /** Checks a label of a metric; see checks.ts for `at` and errors. */
@@ -80,21 +90,25 @@ export function parseLabel(value: unknown, at: string): LabelSpec {
     'a label name: up to 128 letters, digits and _, and neither a digit nor __ first',
   );
   if (isReservedLabel(name))
-    fail(`${at}.name`, `"${name}" is set by the sidecar or the exposition format, choose another label name`);
+    fail(`${at}.name`, `"${name}" is part of the exposition formats, choose another label name`);
   const size = integer(fields.size, `${at}.size`, 1, labelLimits.size);
   const decoders = list(fields.decoders, `${at}.decoders`, labelLimits.decoders, decoder);
   checkChain(decoders, size, at);
   return {
-    name,
+    name: exportedName(name),
     size,
     padding: fields.padding === undefined ? 0 : integer(fields.padding, `${at}.padding`, 0, labelLimits.size),
-    decoders,
+    decoders: size === decoderSizes.cgroup?.[0] ? decoders.map(withoutHighBits) : decoders,
   };
+}
+
+function withoutHighBits(decoder: DecoderSpec): DecoderSpec {
+  return decoder.name === 'cgroup' ? { ...decoder, lowBits: true } : decoder;
 }
 
 /** Bytes that a decoder can read, for those that cannot read any number of them. */
 export const decoderSizes: Partial<Record<DecoderName, number[]>> = {
-  cgroup: [8],
+  cgroup: [4, 8],
   ifname: [4],
   inet_ip: [4, 16],
   int: [1, 2, 4, 8],
@@ -189,7 +203,7 @@ function staticMap(value: unknown, at: string): ReadonlyMap<string, string> {
     entries.map(([key, to]) => [
       key,
       text(
-        typeof to === 'number' ? String(to) : to,
+        typeof to === 'number' || typeof to === 'boolean' ? String(to) : to,
         `${at}.${clip(key, labelLimits.staticMapText)}`,
         labelLimits.staticMapText,
       ),

@@ -41,6 +41,7 @@ export function metricSpecSchema(): Schema {
       'How the maps of an eBPF object become metrics: a superset of the configuration of ebpf_exporter v2.',
     ...object(
       {
+        tracing: { description: 'Ignored: spans are not made.' },
         prefix: {
           type: 'string',
           pattern: prefixShape.source,
@@ -114,7 +115,7 @@ const events = {
   flush_interval: {
     type: 'string',
     pattern: durationShape.source,
-    description: 'How long without an event of its kind until a series goes, up to 24h.',
+    description: 'How long without an event of its kind until a series goes, up to 8760h.',
   },
 };
 const { min, max } = bucketLimits.multiplier;
@@ -182,7 +183,7 @@ const decoderOptions: Schema = {
     type: 'object',
     minProperties: 1,
     maxProperties: labelLimits.staticMapEntries,
-    additionalProperties: { anyOf: [text(labelLimits.staticMapText), { type: 'number' }] },
+    additionalProperties: { anyOf: [text(labelLimits.staticMapText), { type: ['number', 'boolean'] }] },
   },
   allow_unknown: { type: 'boolean', default: false },
   map: { ...identifier, description: 'Name of the map with the stacks.' },
@@ -227,7 +228,7 @@ function histogram(properties: Schema): Schema {
     bucket_min: { ...integer(0, bucketLimits.key), default: 0 },
     bucket_max: integer(0, bucketLimits.key),
     bucket_keys: {
-      ...items(integer(0, bucketLimits.key), [1, bucketLimits.buckets]),
+      ...items({ type: 'number', minimum: 0, maximum: bucketLimits.key }, [1, bucketLimits.buckets]),
       uniqueItems: true,
       description: 'Ascending.',
     },
@@ -242,7 +243,7 @@ function histogram(properties: Schema): Schema {
   return {
     ...metric({ value, ...events, ...properties, ...fields }, ['bucket_type'], ref('label')),
     allOf: [
-      implies(fixed, { required: ['bucket_keys'], properties: { bucket_min: false, bucket_max: false } }),
+      implies(fixed, { required: ['bucket_keys'] }),
       implies({ not: fixed }, { required: ['bucket_max'], properties: { bucket_keys: false } }),
       implies(exponential, { properties: { bucket_min: exponent, bucket_max: exponent } }),
     ],

@@ -16,6 +16,8 @@ export interface MetricSpec {
   cgroupIdMap?: CgroupIdMap;
   /** What is to be known of programs that their sections do not tell, by name. */
   subjects: Readonly<Record<string, SubjectChoice>>;
+  /** What of the spec has no effect, in one sentence. */
+  remark?: string;
 }
 
 /**
@@ -126,7 +128,7 @@ export const cgroupValueShape = /^(?=.{1,64}$)[a-z0-9_]+(\.[a-z0-9_]+)?$/;
 /** As C identifiers, but the kernel and its compiler add parts such as `.isra.0` and `__pfx_`. */
 export const symbolShape = /^[a-zA-Z_][a-zA-Z0-9_.]{0,127}$/;
 
-const topFields = ['prefix', 'metrics', 'kaddrs', 'cgroup_id_map', 'programs'];
+const topFields = ['prefix', 'metrics', 'kaddrs', 'cgroup_id_map', 'programs', 'tracing'];
 export const cgroupIdMapTypes = ['hash', 'cgrp_storage'] as const;
 const headFields = ['name', 'help', 'map', 'value', 'labels'];
 const cgroupFileFields = ['name', 'help', 'cgroup_file', 'value', 'multiplier'];
@@ -165,6 +167,8 @@ export function readMetricSpec(value: unknown, source: string): MetricSpec {
         );
 
   const at = `${source}: metrics`;
+  if (root.metrics === undefined && root.tracing !== undefined)
+    fail(at, 'must be given, because the spans of "tracing" are not made');
   const names = Object.keys(sections);
   const given = mapping(root.metrics, at, names);
   const metrics = Object.entries(sections).flatMap(([name, metric]) =>
@@ -181,6 +185,7 @@ export function readMetricSpec(value: unknown, source: string): MetricSpec {
       cgroupIdMap: cgroupIdMap(root.cgroup_id_map, `${source}: cgroup_id_map`),
     }),
     subjects: programSubjects(root.programs, `${source}: programs`),
+    ...(root.tracing !== undefined && { remark: 'the spans of "tracing" in its metric spec are not made' }),
   };
 }
 
@@ -332,20 +337,24 @@ function bucketLabels(
 ): Pick<HistogramMetric, 'labels' | 'bucketKey'> {
   const labels = parseLabels(fields, at);
   if (labels === undefined) return {};
-  const index = labels.findIndex(({ name }) => name === 'bucket');
+  const named = labels.findIndex(({ name }) => name === 'bucket');
   if (value !== undefined) {
-    if (index >= 0)
-      fail(`${at}.labels[${index}]`, `the buckets are in value "${value}", so the label "bucket" must go`);
+    if (named >= 0)
+      fail(`${at}.labels[${named}]`, `the buckets are in value "${value}", so the label "bucket" must go`);
     return { labels };
   }
-  const bucket = labels.at(-1);
-  if (bucket === undefined || index !== labels.length - 1)
+  const index = labels.length - 1;
+  const bucket = labels[index];
+  if (bucket === undefined || (named >= 0 && named < index))
     fail(
       `${at}.labels`,
-      'the last label, and no other, must be called "bucket", because no "value" holds the buckets',
+      'the last label, and no other, must be the bucket, because no "value" holds the buckets',
     );
   if (bucket.decoders.length !== 1 || bucket.decoders[0]?.name !== 'uint')
-    fail(`${at}.labels[${index}].decoders`, 'the label "bucket" must have the decoder uint and no other');
+    fail(
+      `${at}.labels[${index}].decoders`,
+      'the last label is the bucket, because no "value" holds the buckets, and must have the decoder uint and no other',
+    );
   return { labels: labels.slice(0, -1), bucketKey: { size: bucket.size, padding: bucket.padding } };
 }
 

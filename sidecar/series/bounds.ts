@@ -2,6 +2,8 @@
 
 /** More would hurt the Prometheus that stores them. */
 const maxSeriesOfFamily = 10_000;
+/** Of all series of a family: 20 MiB of them. Only histograms of more than 256 buckets have fewer series for it. */
+const maxNumbersOfFamily = 2_600_000;
 const maxSeriesOfSidecar = 100_000;
 
 /** Series of all probes of a sidecar, against the most that they may be together. */
@@ -55,10 +57,16 @@ export function createLosses(): Losses {
 /** The bounds that the families of a probe have. */
 export interface Bounds {
   seriesOfFamily: number;
+  numbersOfFamily: number;
   room: SeriesRoom;
   losses: Losses;
 }
 
 export function createBounds(room: SeriesRoom = createSeriesRoom()): Bounds {
-  return { seriesOfFamily: maxSeriesOfFamily, room, losses: createLosses() };
+  return {
+    seriesOfFamily: maxSeriesOfFamily,
+    numbersOfFamily: maxNumbersOfFamily,
+    room,
+    losses: createLosses(),
+  };
 }

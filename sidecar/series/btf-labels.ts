@@ -1,6 +1,7 @@
 import {
   type DecoderSpec,
   decoderSizes,
+  exportedName,
   isReservedLabel,
   type LabelSpec,
   labelLimits,
@@ -73,7 +74,7 @@ function labelName(name: string): string {
   if (name === '') return keyLabel;
   return isReservedLabel(name) || !labelNameShape.test(name)
     ? `${keyLabel}_${name.replace(/^_+/, '')}`
-    : name;
+    : exportedName(name);
 }
 
 /** Names of members that hold what container.bpf.h gives: the id of a container's cgroup. */

@@ -20,10 +20,10 @@ export type BucketIndex = number | 'sum';
  * first that its events do not exceed.
  */
 export function createBucketFinder({ keys }: Buckets): (key: number) => BucketIndex {
-  const sumKey = keys.at(-1)! + 1;
+  const lastKey = keys.at(-1)!;
   return (key) => {
-    if (key === sumKey) return 'sum';
-    if (key > sumKey) return keys.length;
+    if (key === lastKey + 1) return 'sum';
+    if (key > lastKey) return keys.length;
     let low = 0;
     let high = keys.length - 1;
     while (low < high) {

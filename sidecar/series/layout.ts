@@ -43,12 +43,14 @@ export function checkKey(metric: Labelled, layout: MapLayout): void {
 }
 
 /**
- * Where in a map's key the cgroup id is that tells the container: the first label with the decoder `cgroup`, when
+ * Where in a map's key the whole cgroup id is that tells the container: the first label with the decoder `cgroup`, when
  * it is at the same place for all metrics that have one. Undefined when there is none.
  */
 export function cgroupOffset(metrics: readonly Labelled[]): number | undefined {
   const offsets = metrics.flatMap(({ labels }) => {
-    const index = labels.findIndex(({ decoders }) => decoders.some(({ name }) => name === 'cgroup'));
+    const index = labels.findIndex(
+      ({ size, decoders }) => size === wordSize && decoders.some(({ name }) => name === 'cgroup'),
+    );
     return index < 0 ? [] : bytesOf(labels.slice(0, index));
   });
   return offsets.every((offset) => offset === offsets[0]) ? offsets[0] : undefined;

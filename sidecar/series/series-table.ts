@@ -39,8 +39,9 @@ export function createSeriesTable(
   width: number,
   readLabels: LabelReader,
   generation: () => number,
-  { seriesOfFamily, room, losses }: Bounds,
+  { seriesOfFamily, numbersOfFamily, room, losses }: Bounds,
 ): SeriesTable {
+  const mostRows = Math.min(seriesOfFamily, Math.floor(numbersOfFamily / width));
   let numbers = new Float64Array(initialRows * width);
   /** The read that last saw a row. */
   let lastRead = new Int32Array(initialRows);
@@ -82,7 +83,7 @@ export function createSeriesTable(
   function rowOf(labels: string): number | undefined {
     const known = rowByLabels.get(labels);
     if (known !== undefined) return known;
-    const familyFull = rowByLabels.size >= seriesOfFamily;
+    const familyFull = rowByLabels.size >= mostRows;
     if (familyFull || !room.take()) {
       overflow.set(labels, familyFull ? 'familyFull' : 'sidecarFull');
       return undefined;

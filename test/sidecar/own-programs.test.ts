@@ -37,7 +37,10 @@ const spec = (name: string) => `metrics: { counters: [{ name: ${name}, map: even
 
 test('programs of ConfigMaps count, with a metric spec and without', async (t) => {
   const elf = await onCall('write');
-  const { pod } = await podWith(t, { 'my-writes': { elf, yaml: spec('my_writes_total') }, plain: { elf } });
+  const { pod } = await podWith(t, {
+    'my-writes': { elf, yaml: `${spec('my_writes_total')}\ntracing: { spans: [] }` },
+    plain: { elf },
+  });
   assert.equal((await request(pod.url('/readyz'))).text, 'every probe is attached\n');
   await output(pod.addContainer('web'), ...writing(123));
   const { value } = await pod.scrape();
@@ -45,6 +48,13 @@ test('programs of ConfigMaps count, with a metric spec and without', async (t) =
   assert.equal(value('plain_events_total', { key: '00000' }), 123);
   assert.equal(value('bpf_syscalls_total', { container: 'web', syscall: 'write' }), 123);
   assert.equal(value('bpf_sidecar_program_attached', { probe: 'my-writes', program: 'calls' }), 1);
+  const remark = 'the spans of "tracing" in its metric spec are not made';
+  assert.ok((await request(pod.url('/'))).text.includes(`  ${remark}\n`));
+  assert.ok(
+    pod.running.containers[0]!.lastLines().some(
+      (line) => JSON.parse(line).msg === `probe my-writes: ${remark}`,
+    ),
+  );
 });
 
 test('a changed ConfigMap replaces its program and touches no other', async (t) => {

@@ -2,6 +2,7 @@
 export const everything = `
 x-anything: [1, 2]
 prefix: shop_
+tracing: { spans: [{ name: any, ringbuf: thing }] }
 programs: [{ name: wakeup, subject: arg0 }]
 kaddrs: [jiffies, __x64_sys_write.cold]
 cgroup_id_map: { name: cgroups, type: cgrp_storage, regexps: ["^web"] }
@@ -16,15 +17,16 @@ metrics:
         - { name: command, size: 16, padding: 4, decoders: [{ name: string }, { name: regexp, regexps: ["a+"], skip_cache_size: 100 }] }
         - name: side
           size: 4
-          decoders: [{ name: uint, digits: 5 }, { name: static_map, allow_unknown: true, static_map: { 1: left, 2: 3 } }]
+          decoders: [{ name: uint, digits: 5 }, { name: static_map, allow_unknown: true, static_map: { 1: left, 2: 3, 4: true } }]
         - { name: address, size: 16, decoders: [{ name: inet_ip }] }
         - { name: stack, size: 160, decoders: [{ name: kstack }] }
         - { name: stack_by_id, size: 4, decoders: [{ name: kstack_id, map: stacks }] }
         - { name: device, size: 4, decoders: [{ name: majorminor }] }
-        - { name: question, size: 64, decoders: [{ name: dname }] }
+        - { name: question, size: 10000, decoders: [{ name: dname }] }
+        - { name: pod, size: 4, decoders: [{ name: uint }, { name: cgroup }] }
     - name: other_total
       perf_event_array: true
-      flush_interval: 1m30s
+      flush_interval: 1.5h
   gauges:
     - { name: open, labels: [] }
   histograms:
@@ -38,10 +40,12 @@ metrics:
       labels: [{ name: offset, size: 2, decoders: [{ name: int }] }]
     - name: keyed
       bucket_type: fixed
-      bucket_keys: [1, 5, 10]
+      bucket_min: 0
+      bucket_max: 0
+      bucket_keys: [1, 2.5, 10]
       labels:
         - { name: operation, size: 8, decoders: [{ name: hex }] }
-        - { name: bucket, size: 8, decoders: [{ name: uint }] }
+        - { name: slot, size: 8, decoders: [{ name: uint }] }
     - { name: by_btf, bucket_type: linear, bucket_max: 9 }
   gauge_histograms:
     - { name: queue, value: queue, bucket_type: exp2zero, bucket_max: 64, labels: [] }

@@ -17,7 +17,7 @@ const validate = new Ajv({ strictTypes: false, strictTuples: false }).compile(pu
 
 /** What only the checks know of, because it is between several fields or in another language. */
 const beyondSchemas =
-  /clash on|are kept for our own|is for histograms|must be called "bucket"|so the label "bucket" must go|must have the decoder uint and no other|must be larger than|bucket_max: must be a whole number|decoder before it must be uint|in the syntax of RE2|\.name: "\w+" is there twice|tells the state|at most 24h/;
+  /clash on|are kept for our own|is for histograms|must be the bucket,|so the label "bucket" must go|must have the decoder uint and no other|must be larger than|bucket_max: must be a whole number|decoder before it must be uint|in the syntax of RE2|\.name: "\w+" is there twice|tells the state|at most 8760h/;
 
 /** One sentence of the checks where they refuse. */
 function refusal(spec: unknown): string | undefined {

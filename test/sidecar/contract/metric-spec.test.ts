@@ -184,6 +184,52 @@ metrics:
   assert.deepEqual(spec.metrics.map((metric) => 'exemplars' in metric && metric.exemplars).at(-1), 'last');
 });
 
+test('what ebpf_exporter accepts is accepted', () => {
+  const spec = parseMetricSpec(
+    `
+tracing: { spans: [{ name: exec, ringbuf: execs, labels: [] }] }
+metrics:
+  counters:
+    - name: opened_total
+      perf_event_array: true
+      flush_interval: 1.5h
+      labels:
+        - { name: pod, size: 4, decoders: [{ name: uint }, { name: cgroup }] }
+        - { name: flag, size: 1, decoders: [{ name: uint }, { name: static_map, static_map: { 0: false, 1: true } }] }
+        - { name: args, size: 16384, decoders: [{ name: string }] }
+  histograms:
+    - name: wait_seconds
+      bucket_type: fixed
+      bucket_min: 0
+      bucket_max: 0
+      bucket_keys: [1, 2.5, 5]
+      labels: [{ name: slot, size: 8, decoders: [{ name: uint }] }]
+    - { name: many, value: v, labels: [], bucket_type: linear, bucket_min: 1, bucket_max: 1000 }
+`,
+    'my.yaml',
+  );
+  const [opened, wait, many] = spec.metrics;
+  assert.equal(spec.remark, 'the spans of "tracing" in its metric spec are not made');
+  assert.equal(opened && 'forgetAfter' in opened && opened.forgetAfter, 5_400_000);
+  assert.deepEqual(opened?.labels?.[0], {
+    name: 'exported_pod',
+    size: 4,
+    padding: 0,
+    decoders: [{ name: 'uint' }, { name: 'cgroup', lowBits: true }],
+  });
+  assert.deepEqual(opened?.labels?.[1]?.decoders[1], {
+    name: 'static_map',
+    staticMap: new Map([
+      ['0', 'false'],
+      ['1', 'true'],
+    ]),
+    allowUnknown: false,
+  });
+  assert.deepEqual(wait && 'buckets' in wait && wait.buckets.keys, [1, 2.5, 5]);
+  assert.deepEqual(wait && 'bucketKey' in wait && wait.bucketKey, { size: 8, padding: 0 });
+  assert.equal(many && 'buckets' in many && many.buckets.keys.length, 1000);
+});
+
 test('an empty prefix leaves the names as they are written', () => {
   assert.equal(parse(`prefix: ""\n${scalar}`)[0]?.name, 'a');
 });

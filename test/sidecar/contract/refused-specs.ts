@@ -51,8 +51,13 @@ export const refused: [what: string, yaml: string, message: string | RegExp][] =
   ],
   [
     'an unknown field at the top',
-    'tracing: {}\nmetrics: {}',
-    'my.yaml: unknown field "tracing"; allowed are prefix, metrics, kaddrs, cgroup_id_map, programs',
+    'histograms: []\nmetrics: {}',
+    'my.yaml: unknown field "histograms"; allowed are prefix, metrics, kaddrs, cgroup_id_map, programs, tracing',
+  ],
+  [
+    'spans and no metrics',
+    'tracing: { spans: [] }',
+    'my.yaml: metrics: must be given, because the spans of "tracing" are not made',
   ],
   [
     'a prefix with a dash',
@@ -194,8 +199,8 @@ export const refused: [what: string, yaml: string, message: string | RegExp][] =
   ['labels of nothing', counter('labels: ~'), /labels: must be a list of 0 to 16 items, not null/],
   [
     'a reserved label',
-    label('name: pod, size: 8, decoders: [{ name: uint }]'),
-    /labels\[0\]\.name: "pod" is set by the sidecar/,
+    label('name: le, size: 8, decoders: [{ name: uint }]'),
+    /labels\[0\]\.name: "le" is part of the exposition formats, choose another label name$/,
   ],
   [
     'a label of Prometheus itself',
@@ -210,12 +215,12 @@ export const refused: [what: string, yaml: string, message: string | RegExp][] =
   [
     'a label without size',
     label('name: a, decoders: [{ name: uint }]'),
-    /size: must be a whole number from 1 to 512, not left out/,
+    /size: must be a whole number from 1 to 16384, not left out/,
   ],
   [
     'a size of 0',
     label('name: a, size: 0, decoders: [{ name: string }]'),
-    /size: must be a whole number from 1 to 512, not 0/,
+    /size: must be a whole number from 1 to 16384, not 0/,
   ],
   [
     'a negative padding',
@@ -303,9 +308,11 @@ export const refused: [what: string, yaml: string, message: string | RegExp][] =
     /size: must be a multiple of 8 for the decoder kstack, not 12$/,
   ],
   [
-    'a label that pod labels have',
-    label('name: pod_label_app, size: 8, decoders: [{ name: uint }]'),
-    /labels\[0\]\.name: "pod_label_app" is set by the sidecar/,
+    'a label twice, once as it is and once to make room for ours',
+    counter(
+      `labels: [${otherLabel.replace('other', 'pod')}, ${otherLabel.replace('other', 'exported_pod')}]`,
+    ),
+    /labels\[1\]\.name: "exported_pod" is there twice/,
   ],
   [
     'an unknown bucket_type',
@@ -320,12 +327,12 @@ export const refused: [what: string, yaml: string, message: string | RegExp][] =
   [
     'bucket_max below bucket_min',
     buckets('bucket_type: linear, bucket_min: 5, bucket_max: 4'),
-    /bucket_max: must be a whole number from 5 to 260, not 4/,
+    /bucket_max: must be a whole number from 5 to 1004, not 4/,
   ],
   [
     'too many buckets',
-    buckets('bucket_type: linear, bucket_max: 256'),
-    /bucket_max: must be a whole number from 0 to 255, not 256/,
+    buckets('bucket_type: linear, bucket_max: 1000'),
+    /bucket_max: must be a whole number from 0 to 999, not 1000/,
   ],
   [
     'keys that do not ascend',
@@ -338,9 +345,34 @@ export const refused: [what: string, yaml: string, message: string | RegExp][] =
     /bucket_keys: bucket_type exp2 does not have this field/,
   ],
   [
-    'a range for keys',
-    buckets('bucket_type: fixed, bucket_keys: [1], bucket_max: 3'),
-    /bucket_max: bucket_type fixed does not have this field/,
+    'a range beside keys that is none',
+    buckets('bucket_type: fixed, bucket_keys: [1], bucket_max: many'),
+    /bucket_max: must be a whole number from 0 to 10000000000000, not "many"$/,
+  ],
+  [
+    'a key below nothing',
+    buckets('bucket_type: fixed, bucket_keys: [-0.5, 1]'),
+    /bucket_keys\[0\]: must be a number from 0 to 10000000000000, not -0\.5$/,
+  ],
+  [
+    'keys that would be printed alike',
+    buckets('bucket_type: fixed, bucket_keys: [1, 1.00000000000001]'),
+    /bucket_keys\[1\]: must be larger than 1, because the keys ascend$/,
+  ],
+  [
+    'a duration without end',
+    counter('flush_interval: 8761h, labels: []'),
+    /flush_interval: must be more than 0 and at most 8760h, not "8761h"$/,
+  ],
+  [
+    'a duration of nothing',
+    counter('flush_interval: 0.0s, labels: []'),
+    /flush_interval: must be more than 0 and at most 8760h, not "0\.0s"$/,
+  ],
+  [
+    'a duration without a unit',
+    counter('flush_interval: 1.5, labels: []'),
+    /flush_interval: must be a duration such as 10s or 1m30s, not 1\.5$/,
   ],
   [
     'a multiplier of 0',
@@ -349,13 +381,13 @@ export const refused: [what: string, yaml: string, message: string | RegExp][] =
   ],
   [
     'no label for the bucket',
-    histogram(`labels: [${otherLabel}], ${exp2}`),
-    /labels: the last label, and no other, must be called "bucket"/,
+    histogram(`labels: [], ${exp2}`),
+    /labels: the last label, and no other, must be the bucket, because no "value" holds the buckets$/,
   ],
   [
     'the bucket not last',
     histogram(`labels: [${bucketLabel}, ${otherLabel}], ${exp2}`),
-    /labels: the last label, and no other, must be called "bucket"/,
+    /labels: the last label, and no other, must be the bucket/,
   ],
   [
     'the bucket told twice',
@@ -365,7 +397,7 @@ export const refused: [what: string, yaml: string, message: string | RegExp][] =
   [
     'a bucket that is no integer',
     histogram(`labels: [{ name: bucket, size: 8, decoders: [{ name: hex }] }], ${exp2}`),
-    /the label "bucket" must have the decoder uint/,
+    /labels\[0\]\.decoders: the last label is the bucket, .*, and must have the decoder uint and no other$/,
   ],
   [
     'a bucket label of a counter',

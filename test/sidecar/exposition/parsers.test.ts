@@ -52,7 +52,7 @@ function missing(command: string, args: string[], debianPackage: string): string
 
 /** A counter whose label values are what no one should write into a string. */
 function hostileFamily(): { family: Family; values: string[] } {
-  const size = 512;
+  const size = 10_000;
   const spec = `
 metrics:
   counters:
@@ -72,6 +72,10 @@ metrics:
     [Buffer.from('ff c3 28 80'.replaceAll(' ', ''), 'hex'), '\ufffd\ufffd(\ufffd'],
     ['x'.repeat(size), 'x'.repeat(128)],
     ['😀'.repeat(size / 4), '😀'.repeat(128)],
+    ['"'.repeat(size), '"'.repeat(128)],
+    ['\\'.repeat(size), '\\'.repeat(128)],
+    ['\n'.repeat(size), '\n'.repeat(128)],
+    [Buffer.alloc(size, 0xff), '\ufffd'.repeat(128)],
     ['', ''],
   ];
   const entries = mapEntries(

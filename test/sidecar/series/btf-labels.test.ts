@@ -25,7 +25,7 @@ const keys = {
   bits: '{ __u32 a : 3; __u32 b : 29; }',
   many: `{ ${Array.from({ length: 17 }, (_, index) => `__u8 m${index};`).join(' ')} }`,
   twice: '{ struct { __u32 b; } a; __u32 a_b; }',
-  long_text: '{ char text[513]; }',
+  long_text: '{ char text[16385]; }',
   keyed: '{ __u32 operation; __u32 bucket; }',
   backwards: '{ __u32 bucket; __u32 operation; }',
 };
@@ -89,7 +89,7 @@ describe('labels from BTF', () => {
       ['peer_address_words', 16, 0, 'hex'],
       ['inner', 2, 6, 'int'],
       ['offset', 8, 0, 'int'],
-      ['key_pod', 4, 4, 'uint'],
+      ['exported_pod', 4, 4, 'uint'],
       ['pointer', 8, 0, 'uint'],
     ]);
     const names = labels.flatMap(({ decoders }) =>

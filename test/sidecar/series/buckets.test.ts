@@ -34,6 +34,11 @@ test('a key that is not listed counts under the first bound that its events do n
   assert.deepEqual([0, 10, 11, 20, 21, 50, 51, 52].map(fixed), [0, 0, 1, 1, 2, 2, 'sum', 3]);
 });
 
+test('a key may be a fraction, which whole numbers are below or above', () => {
+  const find = createBucketFinder({ type: 'fixed', keys: [0.5, 2.5, 5.5], multiplier: 1 });
+  assert.deepEqual([0, 1, 2, 3, 5, 6, 7].map(find), [0, 1, 1, 2, 2, 3, 3]);
+});
+
 test('a scaled sum is the nearest decimal', () => {
   assert.equal(createScale(1e-6)(18239), 0.018239);
   assert.equal(createScale(1e-9)(1), 1e-9);

@@ -219,6 +219,22 @@ test('a family holds 10,000 series; what is over is counted, and has room again 
   assert.equal(dropped(), 6);
 });
 
+test('histograms of 1,000 buckets have fewer series, so that their numbers take no more memory', () => {
+  const spec = `metrics: { histograms: [{ name: h, value: v, bucket_type: linear, bucket_max: 999, labels: [{ name: a, size: 8, decoders: [{ name: uint }] }] }] }`;
+  const bounds = createBounds();
+  const size = 1002 * 8;
+  const { read } = reader(
+    spec,
+    { keySize: 8, valueSize: size, member: () => ({ offset: 0, size }) },
+    {},
+    bounds,
+  );
+  const value = Buffer.alloc(size);
+  const entries = Array.from({ length: 3000 }, (_, key): [Buffer, Buffer] => [u64(key), value]);
+  assert.equal([...read(mapEntries(entries, 8, size)).series].length, Math.floor(2_600_000 / 1002));
+  assert.equal(bounds.losses.familyFull, 3000 - Math.floor(2_600_000 / 1002));
+});
+
 test('the probes of a sidecar share the room for series', () => {
   const room = createSeriesRoom(3);
   const [first, second] = [createBounds(room), createBounds(room)];
