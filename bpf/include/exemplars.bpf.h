@@ -6,12 +6,17 @@
  *     observe(stats->latency, LATENCY_BUCKETS, bucket, ns);
  *     keep_exemplar(latency_exemplars, key, bucket, ns);
  *
+ * `keep_exemplar_of` also says whom the socket of the event leads to, as the label `peer`:
+ *
+ *     keep_exemplar_of(latency_exemplars, key, bucket, ns, sk);
+ *
  * A map with another value is as good: any struct with the u64 `value`, as it is added to the histogram's
  * sum, and the u64 `time` of bpf_ktime_get_ns. Its other members become the exemplar's labels.
  */
 #ifndef BPF_SIDECAR_EXEMPLARS_H
 #define BPF_SIDECAR_EXEMPLARS_H
 
+#include "endpoint.bpf.h"
 #include "kernel.bpf.h"
 
 struct exemplar {
@@ -19,6 +24,7 @@ struct exemplar {
     __u64 time;
     __u32 pid;
     char comm[16];
+    struct endpoint peer;
 };
 
 /* `key_type` is that of the histogram's map. The map forgets the events of what had none for longest. */
@@ -36,6 +42,9 @@ struct exemplar {
 
 /* Keeps an event of the current task. The entry is replaced as a whole: no scrape sees half of it. */
 #define keep_exemplar(map, series_key, bucket_index, observed)                                               \
+    keep_exemplar_of(map, series_key, bucket_index, observed, (const struct sock *)0)
+
+#define keep_exemplar_of(map, series_key, bucket_index, observed, socket)                                    \
     do {                                                                                                     \
         struct map##_key place__;                                                                            \
         struct exemplar last__;                                                                              \
@@ -47,6 +56,7 @@ struct exemplar {
         last__.time = bpf_ktime_get_ns();                                                                    \
         last__.pid = bpf_get_current_pid_tgid() >> 32;                                                       \
         bpf_get_current_comm(&last__.comm, sizeof(last__.comm));                                             \
+        read_peer(&last__.peer, (socket));                                                                   \
         bpf_map_update_elem(&(map), &place__, &last__, BPF_ANY);                                             \
     } while (0)
 

@@ -75,7 +75,15 @@ struct sock_cgroup_data___tagged {
     __u64 val;
 };
 
+struct ipv6_address {
+    __u8 bytes[16];
+};
+
 struct sock_common {
+    __be32 skc_daddr;
+    __be16 skc_dport;
+    unsigned short skc_family;
+    struct ipv6_address skc_v6_daddr;
     unsigned long skc_flags;
     volatile unsigned char skc_state;
 };

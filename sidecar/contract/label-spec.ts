@@ -17,6 +17,7 @@ export interface LabelSpec extends KeyPart {
 export const decoderNames = [
   'cgroup',
   'dname',
+  'endpoint',
   'errno',
   'hex',
   'ifname',
@@ -109,6 +110,7 @@ function withoutHighBits(decoder: DecoderSpec): DecoderSpec {
 /** Bytes that a decoder can read, for those that cannot read any number of them. */
 export const decoderSizes: Partial<Record<DecoderName, number[]>> = {
   cgroup: [4, 8],
+  endpoint: [20],
   ifname: [4],
   inet_ip: [4, 16],
   int: [1, 2, 4, 8],
@@ -120,6 +122,7 @@ export const decoderSizes: Partial<Record<DecoderName, number[]>> = {
 /** Bytes of an address in what `kstack` reads. */
 export const frameSize = 8;
 export const readsBytes: DecoderName[] = [
+  'endpoint',
   'hex',
   'ifname',
   'inet_ip',

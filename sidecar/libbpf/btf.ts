@@ -26,8 +26,11 @@ export interface Member extends Part {
 
 /** A part of a type that is no struct itself. */
 export interface Field extends Part {
-  /** Text is an array of char; bytes is whatever is no number and no text. */
-  kind: 'unsigned' | 'signed' | 'text' | 'bytes';
+  /**
+   * Text is an array of char, an endpoint the struct of bpf/include/endpoint.bpf.h; bytes is whatever is no number and none
+   * of these.
+   */
+  kind: 'unsigned' | 'signed' | 'text' | 'endpoint' | 'bytes';
   /** Of an enum, by value as decimal digits; the first of several names. */
   names?: ReadonlyMap<string, string>;
 }
@@ -146,10 +149,10 @@ function collectFields(
   // Empty structs in empty structs are no fields, and may be many.
   if (++found.visits > maxVisits) throw new Error('a struct is nested too deep');
   const type = resolve(btf, typeId);
-  if (type?.kind !== Kind.struct || depth > maxDepth) {
+  if (type?.kind !== Kind.struct || depth > maxDepth || isEndpoint(btf, typeId, type)) {
     const size = sizeOf(btf, typeId);
     const { fields } = found;
-    if (size > 0) fields.push({ name, offset, size, ...readingOf(btf, type) });
+    if (size > 0) fields.push({ name, offset, size, ...readingOf(btf, typeId, type) });
     if (fields.length > maxFields) throw new Error(`a struct has more than ${maxFields} members`);
     return;
   }
@@ -169,8 +172,17 @@ function collectFields(
 const numberSizes = [1, 2, 4, 8];
 const INT_SIGNED = 1;
 
-function readingOf(btf: Btf, type: Type | undefined): Pick<Field, 'kind' | 'names'> {
+const endpointMembers = 'family 0 2, port 2 2, address 4 16';
+
+function isEndpoint(btf: Btf, typeId: number, type: Type): boolean {
+  if (stringAt(btf, btf.data.readUInt32LE(type.at)) !== 'endpoint') return false;
+  const members = membersOf(btf, typeId).map(({ name, offset, size }) => `${name} ${offset} ${size}`);
+  return members.join(', ') === endpointMembers;
+}
+
+function readingOf(btf: Btf, typeId: number, type: Type | undefined): Pick<Field, 'kind' | 'names'> {
   if (type === undefined) return { kind: 'bytes' };
+  if (type.kind === Kind.struct) return { kind: isEndpoint(btf, typeId, type) ? 'endpoint' : 'bytes' };
   if (type.kind === Kind.pointer) return { kind: 'unsigned' };
   if (type.kind === Kind.array)
     return { kind: isChar(btf, btf.data.readUInt32LE(type.at + HEADER_TYPE_SIZE)) ? 'text' : 'bytes' };

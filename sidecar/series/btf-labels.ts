@@ -82,6 +82,7 @@ const containerNames = ['cgroup', 'container'];
 
 function decodersOf({ name, size, kind, names }: Field): DecoderSpec[] {
   if (kind === 'text') return [{ name: 'string' }];
+  if (kind === 'endpoint') return [{ name: 'endpoint' }];
   if (kind === 'bytes') return [{ name: 'hex' }];
   const number: DecoderSpec = { name: kind === 'signed' ? 'int' : 'uint' };
   if (names !== undefined) return [number, { name: 'static_map', staticMap: names, allowUnknown: true }];

@@ -57,6 +57,18 @@ os.write(null, b'x' * 100)
 os.write(null, b'')
 `;
 
+/** A connection over IPv4 and one over IPv6, within the pod; prints the ports that they go to. */
+const connections = `
+import socket
+ports = []
+for family, host in ((socket.AF_INET, '127.0.0.1'), (socket.AF_INET6, '::1')):
+    server = socket.create_server((host, 0), family=family)
+    ports.append(str(server.getsockname()[1]))
+    client = socket.create_connection(server.getsockname()[:2])
+    server.accept()
+print(*ports)
+`;
+
 describe('a metric spec', () => {
   let sandbox: Sandbox;
   let pod: PodCgroup;
@@ -412,6 +424,40 @@ metrics: { counters: [{ name: calls, labels: [] }] }`;
       'an exemplar keeps its time',
     );
     assert.doesNotMatch(lines(probe).join('\n'), /} \d+ # /, 'the text format has none');
+  });
+
+  test('may name exemplars of sockets, which tell the peer', async (t) => {
+    const code = `
+#include "maps.bpf.h"
+#include "exemplars.bpf.h"
+struct stats { HISTOGRAM(families, 2); };
+${map('stats', 'ARRAY', '__u32', 'struct stats', 1)}
+EXEMPLARS(last, __u32, 16);
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(state_changed, const struct sock *sk, int before, int now) {
+    __u32 key = 0, bucket = BPF_CORE_READ(sk, __sk_common.skc_family) == ENDPOINT_IPV6;
+    struct stats *own = bpf_map_lookup_elem(&stats, &key);
+    if (!own || before != 2 || now != 1) /* from SYN_SENT to ESTABLISHED */
+        return 0;
+    observe(own->families, 2, bucket, bucket);
+    keep_exemplar_of(last, key, bucket, bucket, sk);
+    return 0;
+}`;
+    const spec = `
+metrics: { histograms: [{ name: families, map: stats, value: families, exemplars: last, bucket_type: linear, bucket_max: 1 }] }`;
+    const probe = await start(t, code, spec);
+    const ports = await output(web, '/usr/bin/python3', '-c', connections);
+    const [ipv4, ipv6] = ports.trim().split(' ');
+    const text = openMetricsFormat.render(probe.read(), '').toString();
+    const exemplars = [...text.matchAll(/le="(\S+)"} (\d) # {pid="\d+",comm="[^"]*",peer="(\S+)"} (\d)/g)];
+    assert.deepEqual(
+      exemplars.map(([, ...parts]) => parts),
+      [
+        ['0.0', '1', `127.0.0.1:${ipv4}`, '0'],
+        ['1.0', '2', `[::1]:${ipv6}`, '1'],
+      ],
+      text,
+    );
   });
 
   for (const [what, spec, reason] of [

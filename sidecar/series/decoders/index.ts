@@ -2,6 +2,7 @@ import type { DecoderName, DecoderSpec } from '../../contract/label-spec.ts';
 import { createCgroup } from './cgroup.ts';
 import type { CreateDecoder, Decoder, DecoderContext } from './decoder.ts';
 import { createDname } from './dname.ts';
+import { createEndpoint } from './endpoint.ts';
 import { createErrno } from './errno.ts';
 import { createHex } from './hex.ts';
 import { createIfname } from './ifname.ts';
@@ -34,6 +35,7 @@ export const symbolDecoders: readonly DecoderName[] = ['kstack', 'kstack_id', 'k
 const creators: { [Name in DecoderName]: CreateDecoder<Extract<DecoderSpec, { name: Name }>> } = {
   cgroup: createCgroup,
   dname: createDname,
+  endpoint: createEndpoint,
   errno: createErrno,
   hex: createHex,
   ifname: createIfname,

@@ -22,6 +22,10 @@ const keys = {
     __u32 pod;
     void *pointer;
   }`,
+  endpoints: `{
+    struct endpoint { __u16 family; __be16 port; __u8 address[16]; } server;
+    struct other { __u8 address[16]; __u16 family; __be16 port; } client;
+  }`,
   bits: '{ __u32 a : 3; __u32 b : 29; }',
   many: `{ ${Array.from({ length: 17 }, (_, index) => `__u8 m${index};`).join(' ')} }`,
   twice: '{ struct { __u32 b; } a; __u32 a_b; }',
@@ -100,6 +104,15 @@ describe('labels from BTF', () => {
       ['7', 'RIGHT'],
       ['0', 'OK'],
       ['4294967291', 'FAILED'],
+    ]);
+  });
+
+  test('are addresses with their ports where the key says so', () => {
+    assert.deepEqual(labelsOfKey(keyOf('endpoints')).map(brief), [
+      ['server', 20, 0, 'endpoint'],
+      ['client_address', 16, 0, 'hex'],
+      ['client_family', 2, 0, 'uint'],
+      ['client_port', 2, 0, 'uint'],
     ]);
   });
 

@@ -34,7 +34,7 @@ test('every chain of decoders that a spec may have reads any key', () => {
   const names = decoderNames();
   const chains = [...names.map((name) => [name]), ...names.flatMap((a) => names.map((b) => [a, b]))];
   const used = new Set<string>();
-  for (const size of [1, 2, 3, 4, 5, 8, 16, 16_384])
+  for (const size of [1, 2, 3, 4, 5, 8, 16, 20, 16_384])
     for (const chain of chains) {
       const label = accepted(size, chain);
       if (label === undefined) continue;
@@ -55,6 +55,8 @@ test('decoders of bytes come first, those of numbers after uint, each with the s
     [8, ['majorminor'], true],
     [2, ['majorminor'], false],
     [4, ['uint', 'majorminor'], false],
+    [20, ['endpoint'], true],
+    [16, ['endpoint'], false],
     [128, ['dname'], true],
     [128, ['string', 'dname'], true],
     ...['pci_class', 'pci_device', 'pci_subclass', 'pci_vendor'].flatMap(
