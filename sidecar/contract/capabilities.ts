@@ -25,6 +25,9 @@ export const forThreads: readonly Capability[] = ['SETUID'];
 /** To find the pod by a program that the kernel runs, and for programs on tracepoints. */
 const always: readonly Capability[] = ['BPF', 'PERFMON'];
 
+/** To load a program of any kind, without attaching it. */
+export const toLoad: readonly Capability[] = ['BPF', 'PERFMON', 'NET_ADMIN'];
+
 /** Beyond those: programs on packets and sockets. */
 const ofProbes: Record<(typeof builtinProbes)[number], readonly Capability[]> = {
   network: ['NET_ADMIN'],
@@ -34,9 +37,10 @@ const ofProbes: Record<(typeof builtinProbes)[number], readonly Capability[]> = 
 };
 
 /**
- * What any kind of program may need: packet sockets (NET_RAW), executables and libraries of other containers (SYS_PTRACE,
- * DAC_READ_SEARCH), tracefs, perf events where the kernel is strict and maps in maps (SYS_ADMIN), addresses of kernel
- * functions (SYSLOG).
+ * What any kind of program may need, for of which kinds a pod's are is not known when the pod is created, and may change:
+ * programs on packets, sockets and cgroups (NET_ADMIN), packet sockets (NET_RAW), executables and libraries of other
+ * containers (SYS_PTRACE, DAC_READ_SEARCH), uprobes, tracefs, perf events where the kernel is strict and maps in maps
+ * (SYS_ADMIN), addresses of kernel functions (SYSLOG).
  */
 const ofPrograms: readonly Capability[] = [
   ...(['NET_ADMIN', 'NET_RAW', 'SYS_PTRACE', 'DAC_READ_SEARCH', 'SYS_ADMIN', 'SYSLOG'] as const),

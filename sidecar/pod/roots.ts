@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { mountPaths } from '../contract/pod.ts';
 import { cgroupId, type PodCgroup, subdirectories } from './cgroups.ts';
@@ -60,7 +60,7 @@ function isSidecar(path: string, pod: PodCgroup): boolean {
 
 /**
  * A path inside of a root as we see it, its links followed as the container follows them: an absolute one leads to the
- * container's root, not to ours. Undefined where there is nothing.
+ * container's root, not to ours. Undefined where there is nothing. Throws an Error where we may not look.
  */
 export function resolveIn(root: string, path: string): string | undefined {
   const wanted = path.split('/').reverse();
@@ -81,7 +81,19 @@ export function resolveIn(root: string, path: string): string | undefined {
     }
   }
   const found = [root, ...resolved].join('/');
-  return existsSync(found) ? found : undefined;
+  return exists(found) ? found : undefined;
+}
+
+function exists(path: string): boolean {
+  try {
+    statSync(path);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EACCES') return false;
+    throw new Error(
+      `${path} cannot be looked at: the sidecar must have CAP_SYS_PTRACE to see files of other containers, and CAP_DAC_READ_SEARCH those that only their users may read`,
+    );
+  }
 }
 
 function readLink(path: string): string | undefined {

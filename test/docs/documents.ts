@@ -37,6 +37,20 @@ export function fences(path: string, language: string): string[] {
   );
 }
 
+/** The cells of the rows of the first table after some words, which a line may break. */
+export function tableAfter(path: string, words: string): string[][] {
+  const start = new RegExp(words.replaceAll(' ', '\\s+')).exec(read(path))?.index;
+  if (start === undefined) throw new Error(`${path} has no words "${words}"`);
+  const [table = ''] = /^\|(?:.*\n\|)*.*$/m.exec(read(path).slice(start)) ?? [];
+  const [, , ...rows] = table.split('\n');
+  return rows.map((row) =>
+    row
+      .split('|')
+      .slice(1, -1)
+      .map((cell) => cell.trim()),
+  );
+}
+
 /** What the rows of tables have in code in their first cell: `` | `name` (default) | ... ``. */
 export function firstCells(path: string): string[] {
   return [...read(path).matchAll(/^\| `([^`]+)`/gm)].map(([, name]) => name!);

@@ -5,10 +5,11 @@ import { test } from 'node:test';
 import manifest from '../../package.json' with { type: 'json' };
 import { withMetricTables } from '../../scripts/docs/metric-tables.ts';
 import { readAnnotations } from '../../sidecar/contract/annotations.ts';
+import { neededCapabilities } from '../../sidecar/contract/capabilities.ts';
 import { parseMetricSpec } from '../../sidecar/contract/metric-spec-yaml.ts';
 import { builtinProbes } from '../../sidecar/contract/probes.ts';
 import { skipReasons } from '../../webhook/admission/reasons.ts';
-import { documents, fences, firstCells, read } from './documents.ts';
+import { documents, fences, firstCells, read, tableAfter } from './documents.ts';
 
 const root = join(import.meta.dirname, '../..');
 
@@ -47,6 +48,24 @@ test('the README has every npm script', () => {
 });
 
 test('the README has every probe', () => assertListed(builtinProbes, firstCells('README.md')));
+
+test('the security document has the capabilities of the contract', () => {
+  const rows = tableAfter('docs/security.md', 'no other capabilities than its probes need');
+  const always = neededCapabilities([], [], 1024);
+  const more = (probes: readonly string[], programs: readonly string[], port: number) =>
+    neededCapabilities(probes, programs, port)
+      .filter((name) => !always.includes(name))
+      .join(', ');
+  const probes = Map.groupBy(builtinProbes, (probe) => more([probe], [], 1024));
+  assert.deepEqual(rows, [
+    ['always', always.join(', ')],
+    ...[...probes]
+      .filter(([needed]) => needed !== '')
+      .map(([needed, names]) => [names.map((name) => `\`${name}\``).join(', '), needed]),
+    ["programs of a user's own", more([], ['mine'], 1024)],
+    ['`bpf.sh/metrics-port` below 1024', more([], [], 1023)],
+  ]);
+});
 
 test('the metric spec document has every decoder', () => {
   const spec = 'metrics: {counters: [{name: a_total, labels: [{name: b, size: 8, decoders: [{name: c}]}]}]}';

@@ -1,59 +1,19 @@
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { V1Container } from '@kubernetes/client-node';
-import {
-  type Capability,
-  capabilityNumbers,
-  neededCapabilities,
-} from '../../sidecar/contract/capabilities.ts';
+import { type Capability, neededCapabilities } from '../../sidecar/contract/capabilities.ts';
 import { builtinProbes } from '../../sidecar/contract/probes.ts';
 import { eventually } from '../support/eventually.ts';
 import { request } from '../support/http.ts';
 import { heldBy, remaining } from '../support/kernel.ts';
 import { entrypoint, type ObservedPod, output, podFor } from '../support/pod.ts';
+import { maskOf, threadsOf } from '../support/threads.ts';
 import { writing } from '../support/work.ts';
-
-const mask = (names: readonly Capability[]) =>
-  names.reduce((bits, name) => bits | (1n << BigInt(capabilityNumbers[name])), 0n);
-
-/** What /proc says of a thread. */
-interface Thread {
-  name: string;
-  permitted: bigint;
-  effective: bigint;
-  bounding: bigint;
-  /** Of the sets that hand capabilities on, both. */
-  inheritable: bigint;
-  ambient: bigint;
-  noNewPrivileges: string;
-}
 
 const mainThread = (pod: ObservedPod) =>
   Number(readFileSync(join(pod.sidecar.cgroup, 'cgroup.procs'), 'utf8'));
-
-/** The threads of the sidecar's process; the main one, which calls into C, is the first. */
-function threadsOf(pod: ObservedPod): [main: Thread, ...others: Thread[]] {
-  const pid = mainThread(pod);
-  const threads = readdirSync(`/proc/${pid}/task`)
-    .sort((a, b) => Number(a) - Number(b))
-    .map((task): Thread => {
-      const status = readFileSync(`/proc/${pid}/task/${task}/status`, 'utf8');
-      const field = (name: string) => new RegExp(`^${name}:\\t(.*)$`, 'm').exec(status)![1]!;
-      const bits = (name: string) => BigInt(`0x${field(name)}`);
-      return {
-        name: field('Name'),
-        permitted: bits('CapPrm'),
-        effective: bits('CapEff'),
-        bounding: bits('CapBnd'),
-        inheritable: bits('CapInh'),
-        ambient: bits('CapAmb'),
-        noNewPrivileges: field('NoNewPrivs'),
-      };
-    });
-  return threads as [Thread, ...Thread[]];
-}
 
 async function assertCounts(pod: ObservedPod): Promise<void> {
   const web = pod.addContainer(`web-${Math.random()}`);
@@ -66,15 +26,15 @@ async function assertCounts(pod: ObservedPod): Promise<void> {
 
 /** Says that the sidecar rests: the main thread may have these and has BPF in force, the others nothing to begin with. */
 function assertRests(pod: ObservedPod, permitted: readonly Capability[]): void {
-  const threads = threadsOf(pod);
+  const threads = threadsOf(mainThread(pod));
   const [main, ...others] = threads;
   // A machine may have taken some from us already.
-  assert.equal(main.permitted, mask(permitted) & ours);
-  assert.equal(main.effective, mask(['BPF']));
+  assert.equal(main.permitted, maskOf(permitted) & ours);
+  assert.equal(main.effective, maskOf(['BPF']));
   for (const thread of threads) {
     assert.equal(thread.noNewPrivileges, '1', thread.name);
     // execve(2) would give SETUID to nobody who has it not.
-    assert.equal(thread.bounding & ~mask(['SETUID']), main.bounding & ~mask(['SETUID']), thread.name);
+    assert.equal(thread.bounding & ~maskOf(['SETUID']), main.bounding & ~maskOf(['SETUID']), thread.name);
     assert.equal(thread.inheritable | thread.ambient, 0n, thread.name);
   }
   assert.deepEqual(
@@ -91,8 +51,8 @@ test('a privileged sidecar keeps only what its probes may need, in one thread, a
   const permitted = ['BPF', 'PERFMON', 'NET_ADMIN'] as const;
   const pod = await podFor(t, { probes: 'syscalls' });
   assertRests(pod, permitted);
-  for (const { bounding } of threadsOf(pod))
-    assert.equal(bounding, mask([...permitted, 'SYS_RESOURCE', 'SETUID']) & ours);
+  for (const { bounding } of threadsOf(mainThread(pod)))
+    assert.equal(bounding, maskOf([...permitted, 'SYS_RESOURCE', 'SETUID']) & ours);
   await assertCounts(pod);
 
   // Attaching raises it for a moment, and afterwards it rests again.
@@ -140,10 +100,10 @@ for (const probe of builtinProbes) {
 test('without SETUID it works, and tells that other threads keep what they have', async (t) => {
   const pod = await podFor(t, { probes: 'syscalls', edit: limitedTo(['BPF', 'PERFMON']) });
   await assertCounts(pod);
-  const [main, ...others] = threadsOf(pod);
-  assert.equal(main.effective, mask(['BPF']));
+  const [main, ...others] = threadsOf(mainThread(pod));
+  assert.equal(main.effective, maskOf(['BPF']));
   for (const { permitted, noNewPrivileges } of [main, ...others]) {
-    assert.equal(permitted, mask(['BPF', 'PERFMON']));
+    assert.equal(permitted, maskOf(['BPF', 'PERFMON']));
     assert.equal(noNewPrivileges, '1');
   }
   assert.match(
@@ -185,6 +145,12 @@ test('a sidecar that only attaches has BPF and nothing else once it has, and cou
   await pod.running.stop();
   assert.equal(pod.running.containers[0]!.outcome(), 'ended with exit code 0');
   await eventually(() => assert.deepEqual(remaining(before), []));
+});
+
+test('a port below 1024 cannot be had without NET_BIND_SERVICE, which is told', async (t) => {
+  const annotations = { 'bpf.sh/metrics-port': '80' };
+  const edit = limitedTo(['BPF', 'PERFMON', 'SETUID']);
+  await assert.rejects(podFor(t, { probes: 'syscalls', annotations, edit }), /listen EACCES.*:80\b/);
 });
 
 test('a port below 1024 needs NET_BIND_SERVICE to begin with and no longer', async (t) => {

@@ -42,7 +42,13 @@ export function attachToPodFiles(
   const attachments = new Map<string, Attachment | Error>();
 
   function follow(): void {
-    const files = roots.list().flatMap((root) => findFile(root, places) ?? []);
+    const files: PodFile[] = [];
+    const failures: Error[] = [];
+    for (const root of roots.list()) {
+      const found = attempt(() => findFile(root, places));
+      if (found instanceof Error) failures.push(found);
+      else if (found) files.push(found);
+    }
     for (const [id, attachment] of attachments) {
       if (files.some((file) => file.id === id)) continue;
       if (!(attachment instanceof Error)) attachment.detach();
@@ -54,7 +60,7 @@ export function attachToPodFiles(
           file.id,
           attempt(() => attach(file)),
         );
-    const outcomes = [...attachments.values()];
+    const outcomes = [...attachments.values(), ...failures];
     const error = outcomes.find((outcome) => outcome instanceof Error);
     if (error !== undefined && outcomes.every((outcome) => outcome instanceof Error))
       throw new Error(`program ${program.name}: ${name}: ${error.message}`);
