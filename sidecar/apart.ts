@@ -17,13 +17,18 @@ export interface Outcome {
  * Runs this very program with other arguments, in a process of its own with the same bounds on memory, and gives it
  * `input` to read: what may crash or exhaust a process must not take the probes of this one along.
  */
-export async function runApart(args: readonly string[], input: Buffer, script: string): Promise<Outcome> {
+export async function runApart(
+  args: readonly string[],
+  input: Buffer,
+  script: string,
+  limit = patience,
+): Promise<Outcome> {
   // Here and not above: the module takes memory that a sidecar without programs of users need not have.
   const { spawn } = await import('node:child_process');
   const child = spawn(process.execPath, [...process.execArgv, script, 'run', ...args], {
     env: {},
     stdio: ['pipe', 'pipe', 'ignore'],
-    timeout: patience,
+    timeout: limit,
     killSignal: 'SIGKILL',
   });
   const pieces: Buffer[] = [];

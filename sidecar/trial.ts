@@ -1,9 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { patience, runApart } from './apart.ts';
 import { attempt } from './attempt.ts';
+import { toLoad } from './contract/capabilities.ts';
 import { BpfError } from './libbpf/error.ts';
 import { limitAddressSpace } from './libbpf/memory.ts';
 import { closeObject } from './libbpf/object.ts';
+import { limitCapabilities } from './privilege.ts';
 import { loadPrograms } from './programs/load.ts';
 
 /** The option of `bpf-sidecar run` that has it end after runTrial. */
@@ -19,23 +21,28 @@ const outOfMemory = 3;
 
 /**
  * Loads an object in a process of its own first: libbpf may crash on one that is malformed. What is wrong with it
- * otherwise is told when it is loaded for good. Rejects with an Error of one sentence.
+ * otherwise is told when it is loaded for good. Rejects with an Error of one sentence; `limit` is how long it may take, in
+ * milliseconds.
  */
-export async function tryObject(name: string, elf: Buffer): Promise<void> {
-  const { code, signal } = await runApart([`--${trialOption}`], elf, process.argv[1]!);
+export async function tryObject(name: string, elf: Buffer, limit = patience): Promise<void> {
+  const { code, signal } = await runApart([`--${trialOption}`], elf, process.argv[1]!, limit);
   if (code === outOfMemory)
     throw new Error(
       `object ${name} was given up: loading it takes more than ${maxMemory / 2 ** 20} MiB, or than the memory limit of the container leaves; make its maps and global variables smaller`,
     );
   if (signal === 'SIGKILL')
     throw new Error(
-      `object ${name} was given up: loading it took more than ${patience / 1000} s, or than the memory limit of the container leaves`,
+      `object ${name} was given up: loading it took more than ${limit / 1000} s, or than the memory limit of the container leaves`,
     );
   if (signal !== null) throw new Error(`object ${name} is malformed: libbpf crashes on it (${signal})`);
 }
 
-/** What the process of a trial does: loads the object that it reads, and ends. */
+/**
+ * What the process of a trial does: loads the object that it reads, and ends. It begins anew with what that needs: not
+ * even an object that takes libbpf over gets at what the sidecar may do besides.
+ */
 export function runTrial(): number {
+  limitCapabilities(toLoad);
   const elf = readFileSync(0);
   limitAddressSpace(maxMemory);
   const outcome = attempt(() => loadPrograms('trial', elf, () => {}));
