@@ -8,11 +8,12 @@ import type { MapEntries } from './maps/entries.ts';
 import { type EventReader, holdsEvents, readEvents } from './maps/events/events.ts';
 import { isNested } from './maps/nested.ts';
 import { canFill, createMapReader, isPerCpuMap, sizesOf } from './maps/read.ts';
+import { isQuicklyRead } from './maps/size.ts';
 import { createStackReader } from './maps/stacks.ts';
 import type { PodCgroup } from './pod/cgroups.ts';
-import { fieldsOfType } from './probe-metrics.ts';
+import { fieldsOfType, keyOf } from './probe-metrics.ts';
 import { type Bounds, createBounds, type Losses, type SeriesRoom } from './series/bounds.ts';
-import { type KeyType, withLabels } from './series/btf-labels.ts';
+import { withLabels } from './series/btf-labels.ts';
 import type { DecoderContext } from './series/decoders/decoder.ts';
 import { symbolDecoders } from './series/decoders/index.ts';
 import type { Family } from './series/family.ts';
@@ -32,7 +33,10 @@ export interface ProbeReader {
   readonly needs: readonly Capability[];
   /** Events of ring buffers and perf event arrays that were not counted. */
   droppedEvents(): number;
-  /** How full its maps were when they were last read, those that can be. */
+  /**
+   * How full its maps were when they were last read, those that can be. Also of maps of no metric, as programs have for what
+   * they are in the middle of, where counting their entries takes little.
+   */
   fullness(): MapFullness[];
   close(): void;
 }
@@ -43,15 +47,18 @@ export interface MapFullness {
   capacity: number;
 }
 
-interface OpenMap {
+interface CountedMap {
   name: string;
   read(): MapEntries;
-  families: OpenFamily[];
-  /** Where it holds events. */
-  events?: EventReader;
   /** Where it can be full. */
   capacity?: number;
   entries: number;
+}
+
+interface OpenMap extends CountedMap {
+  families: OpenFamily[];
+  /** Where it holds events. */
+  events?: EventReader;
 }
 
 interface OpenFamily extends FamilyReader {
@@ -60,7 +67,8 @@ interface OpenFamily extends FamilyReader {
 }
 
 /** The names of the maps that a metric is read from. */
-export function mapsOf(metric: Metric): string[] {
+function mapsOf(metric: Metric): string[] {
+  if (isOfFile(metric)) return [];
   const exemplars = 'exemplars' in metric ? metric.exemplars : undefined;
   return exemplars === undefined ? [metric.map] : [metric.map, exemplars];
 }
@@ -78,6 +86,7 @@ export function createProbeReader(
   const created = Date.now() / 1000;
   const maps: OpenMap[] = [];
   const needs = new Set<Capability>();
+  const others: CountedMap[] = [];
   const withStacks = { ...context, stacks: (name: string) => createStackReader(findMap(object, name)) };
   const close = () => {
     for (const { events, families } of maps) {
@@ -86,6 +95,7 @@ export function createProbeReader(
     }
   };
   try {
+    others.push(...unnamedMaps(metrics, object));
     const [ofFiles, ofMaps] = [metrics.filter(isOfFile), metrics.filter((metric) => !isOfFile(metric))];
     for (const metric of ofFiles) maps.push(openCgroupFile(metric, pod, { created, context, bounds }));
     for (const [name, ofMap] of Map.groupBy(ofMaps, (metric) => metric.map)) {
@@ -107,12 +117,13 @@ export function createProbeReader(
         // All at once, for the next read uses the same memory.
         yield* map.families.map((reader) => readFamily(reader, entries));
       }
+      for (const map of others) map.entries = map.read().count;
     },
     losses: bounds.losses,
     needs: [...needs],
     droppedEvents: () => maps.reduce((sum, { events }) => sum + (events?.dropped() ?? 0), 0),
     fullness: () =>
-      maps.flatMap(({ name, entries, capacity }) =>
+      [...maps, ...others].flatMap(({ name, entries, capacity }) =>
         capacity === undefined ? [] : [{ map: name, entries, capacity }],
       ),
     close,
@@ -121,6 +132,13 @@ export function createProbeReader(
 
 function showsKernelSymbols({ labels = [] }: Metric): boolean {
   return labels.some(({ decoders }) => decoders.some(({ name }) => symbolDecoders.includes(name)));
+}
+
+function unnamedMaps(metrics: readonly Metric[], object: BpfObject): CountedMap[] {
+  const named = metrics.flatMap(mapsOf).map((name) => findMap(object, name));
+  return object.maps
+    .filter((map) => canFill(map) && isQuicklyRead(map) && !named.includes(map))
+    .map((map) => ({ name: map.name, read: createMapReader(map), capacity: map.maxEntries, entries: 0 }));
 }
 
 function readFamily({ read, addExemplars, readExemplars }: OpenFamily, entries: MapEntries): Family {
@@ -161,7 +179,7 @@ interface Origin {
 }
 
 function openMap(origin: Origin, metrics: readonly Metric[]): OpenMap {
-  const { map, name, context } = origin;
+  const { map, name, object, context } = origin;
   if (holdsEvents(map)) {
     const labelled = metrics.map(requireLabels);
     const keySize = keyBytes(labelled);
@@ -173,11 +191,12 @@ function openMap(origin: Origin, metrics: readonly Metric[]): OpenMap {
   }
   refuseEvents(metrics, name);
   const sizes = sizesOf(map);
-  const key = { size: sizes.keySize, fields: () => keyFields(origin), single: isSingle(map) };
-  const labelled = metrics.map((metric) => withLabels(metric, key));
+  const labelled = metrics.map((metric) =>
+    withLabels(metric, { ...keyOf(object, map), single: isSingle(map) }),
+  );
   const layout = layoutOf(origin, sizes);
   const families = openFamilies(origin, labelled, layout);
-  const read = createMapReader(map);
+  const read = createMapReader(map, context.containerCgroups);
   const idOffset = cgroupOffset(labelled);
   const departures = idOffset !== undefined &&
     canFold(map, idOffset) && {
@@ -226,14 +245,6 @@ function openFamilies(
     if (!('exemplars' in metric) || metric.exemplars === undefined) return reader;
     return { ...reader, readExemplars: createMapReader(findMap(object, metric.exemplars)) };
   });
-}
-
-/** The parts of a map's key; in a map of maps, of the outer key and then of the inner one. */
-function keyFields({ map, object }: Origin): ReturnType<KeyType['fields']> {
-  const outer = fieldsOfType(object, map.keyTypeId);
-  if (!map.inner) return outer;
-  const inner = fieldsOfType(object, map.inner.keyTypeId);
-  return [...outer, ...inner.map((field) => ({ ...field, offset: field.offset + map.keySize }))];
 }
 
 function requireLabels(metric: Metric): Labelled {

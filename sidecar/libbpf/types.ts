@@ -57,4 +57,5 @@ export const MapType = {
   percpuCgroupStorage: 21,
   ringBuffer: 27,
   taskStorage: 29,
+  cgrpStorage: 32,
 } as const;

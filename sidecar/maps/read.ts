@@ -3,6 +3,7 @@ import { possibleCpus } from '../libbpf/map.ts';
 import { type BpfMap, mapFd } from '../libbpf/object.ts';
 import { MapType } from '../libbpf/types.ts';
 import { type MapShape, readByBatch } from './batch.ts';
+import { cgroupIdSize, isCgroupStorage, readCgroupStorage, type StorageCgroup } from './cgroup-storage.ts';
 import type { MapEntries } from './entries.ts';
 import { innerOf, isNested, readNested } from './nested.ts';
 import { readByWalk } from './walk.ts';
@@ -23,6 +24,7 @@ const readable: readonly number[] = [
   MapType.lpmTrie,
   MapType.cgroupStorage,
   MapType.percpuCgroupStorage,
+  MapType.cgrpStorage,
 ];
 
 const fillable: readonly number[] = [
@@ -53,13 +55,21 @@ export function canFill(map: BpfMap): boolean {
 
 /** Bytes of a key and of a value as the reader gives them. */
 export function sizesOf(map: BpfMap): { keySize: number; valueSize: number } {
+  if (isCgroupStorage(map)) return { keySize: cgroupIdSize, valueSize: map.valueSize };
   if (!isNested(map)) return { keySize: map.keySize, valueSize: map.valueSize };
   const inner = innerOf(map);
   return { keySize: map.keySize + inner.keySize, valueSize: inner.valueSize };
 }
 
-/** A reader of a whole map, its buffers used again by the next read. Throws when the map's type cannot be read. */
-export function createMapReader(map: BpfMap): () => MapEntries {
+/**
+ * A reader of a whole map, its buffers used again by the next read. `cgroups` are those whose entries a cgroup storage is
+ * asked for, see readCgroupStorage. Throws when the map's type cannot be read.
+ */
+export function createMapReader(
+  map: BpfMap,
+  cgroups: () => Iterable<StorageCgroup> = () => [],
+): () => MapEntries {
+  if (isCgroupStorage(map)) return readCgroupStorage(map, cgroups);
   if (isNested(map)) return readNested(map, (inner, fd) => readShape(shapeOf(inner, fd)));
   return readShape(shapeOf(map, mapFd(map)));
 }

@@ -15,6 +15,9 @@ const maxReadBytes = 64 * MiB;
 /** The kernel takes a quarter of a second for so many. */
 const maxReadEntries = 1_000_000;
 
+/** Of a map that is read only to count its entries: the kernel takes some milliseconds for it when it is full. */
+const quick = { bytes: MiB, entries: 20_000 };
+
 /** Of all maps of an object, in the kernel, which charges them to the container. */
 const maxBytes = 256 * MiB;
 
@@ -38,6 +41,11 @@ export function refuseLargeReads(object: BpfObject, names: Iterable<string>): vo
   const all = 'the maps that a scrape reads';
   refuseSum(object, maps, all, { sizeOf: readBytesOf, limit: maxReadBytes, format: inMiB });
   refuseSum(object, maps, all, { sizeOf: readEntriesOf, limit: maxReadEntries, format: inEntries });
+}
+
+/** Whether a whole map can be read at each scrape for no more than the number of its entries. */
+export function isQuicklyRead(map: BpfMap): boolean {
+  return map.maxEntries <= quick.entries && bytesOf(map) <= quick.bytes;
 }
 
 /** What there may only be so much of. */
