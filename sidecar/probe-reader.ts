@@ -67,7 +67,7 @@ interface OpenFamily extends FamilyReader {
 }
 
 /** The names of the maps that a metric is read from. */
-function mapsOf(metric: Metric): string[] {
+export function mapsOf(metric: Metric): string[] {
   if (isOfFile(metric)) return [];
   const exemplars = 'exemplars' in metric ? metric.exemplars : undefined;
   return exemplars === undefined ? [metric.map] : [metric.map, exemplars];
