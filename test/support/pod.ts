@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import type { TestContext } from 'node:test';
@@ -74,7 +75,10 @@ export async function startObservedPod(options: ObservedPodOptions = {}): Promis
     const pod = inject(sandbox, options);
     options.edit?.(pod.spec!.initContainers![0]!, pod);
     const images = { [image]: { entrypoint } };
-    const hostPaths = { '/var/log/containers': sandbox.containerLogs };
+    // No bpffs, whatever the machine has at that place: the dispatchers end with the sidecar.
+    const noBpffs = join(sandbox.volumes, 'bpf');
+    mkdirSync(noBpffs);
+    const hostPaths = { '/var/log/containers': sandbox.containerLogs, '/sys/fs/bpf': noBpffs };
     const running = await startPod(pod, recording, { images, hostPaths });
     const url = (path: string) => `http://${sandbox.address}:9387${path}`;
     return {
