@@ -5,6 +5,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { mountPaths, programFiles } from '../../sidecar/contract/pod.ts';
+import {
+  parseOpenMetrics,
+  promtoolComplaints,
+  promtoolMissing,
+  pythonClientMissing,
+} from '../support/exposition.ts';
 import { request } from '../support/http.ts';
 import { type ObservedPod, output, podFor } from '../support/pod.ts';
 import { writing } from '../support/work.ts';
@@ -74,4 +80,21 @@ test('the write counter counts calls and bytes by container and command', async 
   assert.equal(value('demo_writes_total', labels), 4711);
   assert.equal(value('demo_written_bytes_total', labels), 4711);
   assert.equal(value('demo_writes_uncounted_total'), 0);
+});
+
+test('both strict parsers read what the examples print', async (t) => {
+  if (promtoolMissing || pythonClientMissing) return t.skip(promtoolMissing || pythonClientMissing || '');
+  const pod = await podWithExamples(t);
+  await output(pod.addContainer('web'), ...writing(7));
+  const { text } = await request(pod.url('/metrics'));
+  const openMetrics = await request(pod.url('/metrics'), {
+    headers: { accept: 'application/openmetrics-text' },
+  });
+  const names = parseOpenMetrics(openMetrics.text).map(({ name }) => name);
+  for (const name of ['test_packets', 'demo_writes_total', 'demo_written_bytes_total']) {
+    assert.ok(text.includes(`\n${name}{`), name);
+    assert.ok(names.includes(name), name);
+  }
+  // kube-bpf's own name for the counter, which promtool would rather see end with _total.
+  assert.equal(promtoolComplaints(text), 'test_packets counter metrics should have "_total" suffix\n');
 });
