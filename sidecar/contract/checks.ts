@@ -61,15 +61,14 @@ export function number(value: unknown, at: string, min: number, max: number): nu
 const units: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
 const year = 8760 * 3_600_000;
 
-export const durationShape = /^([0-9]{1,7}(\.[0-9]{1,9})?(ms|s|m|h))+$/;
+export const durationShape = /^(?=.*[1-9])([0-9]{1,7}(\.[0-9]{1,9})?(ms|s|m|h))+$/;
 
 /** A duration as Go writes it, `1m30s` or `1.5h`, of at most a year, in milliseconds. */
 export function duration(value: unknown, at: string): number {
   const written = shaped(value, at, durationShape, 'a duration such as 10s or 1m30s');
   const parts = [...written.matchAll(/([0-9.]+)(ms|s|m|h)/g)];
   const milliseconds = parts.reduce((sum, [, count, unit]) => sum + Number(count) * units[unit!]!, 0);
-  if (milliseconds === 0 || milliseconds > year)
-    fail(at, `must be more than 0 and at most 8760h, not ${quote(value)}`);
+  if (milliseconds > year) fail(at, `must be at most 8760h, not ${quote(value)}`);
   return milliseconds;
 }
 

@@ -163,6 +163,10 @@ const label: Schema = {
     ...Object.entries(decoderSizes).map(([name, sizes]) => whenDecodedBy(name, { enum: sizes })),
     whenDecodedBy('kstack', { multipleOf: frameSize }),
     { not: { properties: { decoders: { items: [{ properties: { name: { enum: readsNumbers } } }] } } } },
+    implies(
+      { properties: { name: { const: 'bucket' } }, required: ['name'] },
+      { properties: { decoders: { maxItems: 1, items: [{ properties: { name: { const: 'uint' } } }] } } },
+    ),
   ],
 };
 
@@ -240,11 +244,16 @@ function histogram(properties: Schema): Schema {
     required: ['bucket_type'],
   };
   const exponent = integer(0, bucketLimits.exponent);
+  const fromZero = { not: { anyOf: [fixed, { required: ['bucket_min'] }] } };
+  const inValue = { required: ['value'] };
   return {
     ...metric({ value, ...events, ...properties, ...fields }, ['bucket_type'], ref('label')),
     allOf: [
+      implies(inValue, { properties: { labels: { items: ref('plainLabel') } } }),
+      implies({ not: inValue }, { properties: { labels: { minItems: 1 } } }),
       implies(fixed, { required: ['bucket_keys'] }),
       implies({ not: fixed }, { required: ['bucket_max'], properties: { bucket_keys: false } }),
+      implies(fromZero, { properties: { bucket_max: integer(0, bucketLimits.buckets - 1) } }),
       implies(exponential, { properties: { bucket_min: exponent, bucket_max: exponent } }),
     ],
   };
