@@ -8,9 +8,13 @@
 /* The level of container cgroups, one below the pod cgroup. The sidecar sets it before loading. */
 const volatile int container_level = 0;
 
-/* The ids of container cgroups: of the current task, of a socket, of a packet's. */
+/* The ids of container cgroups: of the current task, of a task with a type, of a socket, of a packet's. */
 static __always_inline __u64 current_container(void) {
     return current_id_at_level(container_level);
+}
+
+static __always_inline __u64 task_container(struct task_struct *task) {
+    return id_at_level(true, task->cgroups->dfl_cgrp, container_level);
 }
 
 static __always_inline __u64 sock_container(struct sock *sk) {

@@ -42,9 +42,30 @@ struct css_set {
     struct cgroup *dfl_cgrp;
 };
 
+struct sched_entity {
+    __u64 sum_exec_runtime;
+    __u64 nr_migrations;
+};
+
+/* Empty in kernels that are built without it (CONFIG_SCHED_INFO). */
+struct sched_info {
+    unsigned long long run_delay;
+};
+
 struct task_struct {
+    unsigned int __state;
+    struct sched_entity se;
+    struct sched_info sched_info;
+    unsigned long nvcsw;
+    unsigned long nivcsw;
+    __u64 start_time;
     struct css_set *cgroups;
     __u64 start_time;
+};
+
+/* Before Linux 5.14 (2f064a59a11f) the state has another name. */
+struct task_struct___before_5_14 {
+    volatile long state;
 };
 
 struct blkcg {

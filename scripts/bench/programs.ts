@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
+import { parseMetricSpec } from '../../sidecar/contract/metric-spec-yaml.ts';
 import { builtinProbes } from '../../sidecar/contract/probes.ts';
 import type { PodCgroup } from '../../sidecar/pod/cgroups.ts';
 import { type Probe, startProbe } from '../../sidecar/probe.ts';
@@ -97,7 +98,13 @@ async function emptied(source: ProbeSource, place: PodCgroup): Promise<ProbeSour
 #include <bpf/bpf_helpers.h>
 struct { __uint(type, BPF_MAP_TYPE_ARRAY); __uint(max_entries, 1); __type(key, __u32); __type(value, __u64); } nothing_total SEC(".maps");
 ${programs.join('\n')}`);
-  return { name: `empty ${source.name}`, elf };
+  // The programs are about the same subjects: otherwise other dispatchers would stand before them.
+  const spec = parseMetricSpec('metrics: { counters: [{ name: nothing_total, labels: [] }] }', 'empty');
+  return {
+    name: `empty ${source.name}`,
+    elf,
+    spec: { ...spec, ...(source.spec && { subjects: source.spec.subjects }) },
+  };
 }
 
 function sectionsOf(probe: Probe): Probe['programs'] {

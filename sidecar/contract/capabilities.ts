@@ -30,6 +30,7 @@ export const toLoad: readonly Capability[] = ['BPF', 'PERFMON', 'NET_ADMIN'];
 
 /** Beyond those: programs on packets and sockets. */
 const ofProbes: Record<(typeof builtinProbes)[number], readonly Capability[]> = {
+  cpu: [],
   network: ['NET_ADMIN'],
   pressure: [],
   syscalls: [],
