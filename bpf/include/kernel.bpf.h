@@ -52,8 +52,23 @@ struct sched_info {
     unsigned long long run_delay;
 };
 
+typedef struct {
+    int counter;
+} atomic_t;
+
+struct signal_struct {
+    atomic_t live;
+    int group_exit_code;
+    unsigned int flags;
+};
+
 struct task_struct {
     unsigned int __state;
+    int exit_code;
+    int pid;
+    int tgid;
+    struct task_struct *group_leader;
+    struct signal_struct *signal;
     struct sched_entity se;
     struct sched_info sched_info;
     unsigned long nvcsw;

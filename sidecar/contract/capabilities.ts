@@ -33,6 +33,7 @@ const ofProbes: Record<(typeof builtinProbes)[number], readonly Capability[]> = 
   cpu: [],
   network: ['NET_ADMIN'],
   pressure: [],
+  process: [],
   syscalls: [],
   tcp: ['NET_ADMIN'],
 };
