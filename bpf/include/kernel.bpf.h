@@ -75,7 +75,6 @@ struct task_struct {
     unsigned long nivcsw;
     __u64 start_time;
     struct css_set *cgroups;
-    __u64 start_time;
 };
 
 /* Before Linux 5.14 (2f064a59a11f) the state has another name. */
