@@ -3,18 +3,11 @@
  * Packets and bytes of the pod's sockets, as they are on the wire without the link layer. The kernel joins
  * packets of a stream into large buffers (GSO, GRO); such a buffer counts as the packets it stands for.
  */
-#include <linux/if_ether.h>
-#include <linux/in.h>
-#include <linux/ip.h>
-#include <linux/ipv6.h>
-#include <linux/tcp.h>
 #include <linux/udp.h>
 #include "container.bpf.h"
 #include "maps.bpf.h"
+#include "packet.bpf.h"
 #include "uncounted.bpf.h"
-
-#define ALLOW                 1
-#define MAX_EXTENSION_HEADERS 6
 
 enum direction {
     RECEIVE,
@@ -46,54 +39,6 @@ struct {
 } network SEC(".maps");
 
 static const struct traffic no_traffic;
-
-struct headers {
-    __u8 family;
-    __u8 protocol;
-    /* Where the transport header begins. */
-    __u32 transport;
-};
-
-static __always_inline bool is_extension_header(__u8 protocol) {
-    return protocol == IPPROTO_HOPOPTS || protocol == IPPROTO_ROUTING || protocol == IPPROTO_DSTOPTS;
-}
-
-static __always_inline bool parse_ipv6(struct __sk_buff *skb, struct headers *headers) {
-    struct ipv6hdr ip;
-    if (bpf_skb_load_bytes(skb, 0, &ip, sizeof(ip)))
-        return false;
-    headers->protocol = ip.nexthdr;
-    headers->transport = sizeof(ip);
-    for (int i = 0; i < MAX_EXTENSION_HEADERS; i++) {
-        struct ipv6_opt_hdr extension;
-        bool fragment = headers->protocol == IPPROTO_FRAGMENT;
-        if (!fragment && !is_extension_header(headers->protocol))
-            break;
-        if (bpf_skb_load_bytes(skb, headers->transport, &extension, sizeof(extension)))
-            return false;
-        headers->protocol = extension.nexthdr;
-        headers->transport += fragment ? 8 : (extension.hdrlen + 1) * 8;
-    }
-    return true;
-}
-
-static __always_inline bool parse_ipv4(struct __sk_buff *skb, struct headers *headers) {
-    struct iphdr ip;
-    if (bpf_skb_load_bytes(skb, 0, &ip, sizeof(ip)))
-        return false;
-    headers->protocol = ip.protocol;
-    headers->transport = ip.ihl * 4;
-    return true;
-}
-
-static __always_inline bool parse(struct __sk_buff *skb, struct headers *headers) {
-    if (skb->protocol == bpf_htons(ETH_P_IP)) {
-        headers->family = 4;
-        return parse_ipv4(skb, headers);
-    }
-    headers->family = 6;
-    return parse_ipv6(skb, headers);
-}
 
 /* The length of all headers of a packet, which each packet of a joined buffer has on the wire. */
 static __always_inline __u32 header_length(struct __sk_buff *skb, const struct headers *headers) {
