@@ -74,6 +74,7 @@ need iproute2 'makes the network of a pod' has_command ip
 need util-linux 'enters the namespaces of a pod' has_command setpriv
 if [ "${1:-}" = test ]; then
   need clang-format 'checks the format of the C code' has_command clang-format
+  need nginx-light 'serves what the http probe counts in the tests' has_command nginx
   need prometheus 'scrapes the sidecar in the tests' has_command promtool
   need strace 'kills a sidecar at each of its system calls in the tests' has_command strace
   need python3-prometheus-client 'parses the metrics in the tests' \

@@ -1,0 +1,723 @@
+// SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
+/*
+ * HTTP/1.0 and 1.1 requests of the pod's sockets, as server and as client. The packets of a socket are put
+ * back into the two streams of its connection by their sequence numbers, and the streams are followed from
+ * message to message: bodies are skipped by their length, heads and chunk sizes read byte by byte. A
+ * connection that does not begin with a request is marked and not looked at again.
+ *
+ * Packets are seen before the socket takes what they carry, and after it has sent it: a response never comes
+ * before its request. What a socket sends comes in order and under its lock. What it receives may come out of
+ * order, and on two CPUs at once.
+ */
+#include "container.bpf.h"
+#include "http.bpf.h"
+#include "maps.bpf.h"
+#include "packet.bpf.h"
+#include "uncounted.bpf.h"
+
+/* Requests of a connection that wait for their response, beyond which they are not counted. */
+#define PENDING 32
+/* How much of a head is read at a time. */
+#define BLOCK 128
+/* Upper bounds in ms: those that OpenTelemetry advises, from 5 ms on, and smaller ones. */
+#define DURATION_BUCKETS 17
+/* How often a connection that was there before the sidecar is tried as HTTP. */
+#define MAX_ATTEMPTS 16
+/* How long to wait for another CPU that has a packet of the same connection; it needs a few microseconds. */
+#define MAX_SPINS 20000
+/* A gap is filled within the time that TCP takes to send again. */
+#define MAX_SEGMENT_AGE_NS 5000000000ULL
+#define SEGMENTS           16
+#define SEGMENT_SIZE       65536
+
+enum direction {
+    RECEIVE,
+    TRANSMIT,
+    NEITHER,
+};
+
+enum error {
+    NO_ERROR,
+    CONNECTION_CLOSED,
+};
+
+enum tcp_state {
+    TCP_CLOSE = 7,
+};
+
+struct pending {
+    __u64 began_ns;
+    __u32 number;
+    __u8 method;
+};
+
+/* One direction of a connection. */
+struct stream {
+    struct http_message message;
+    /* The sequence number of the next byte to follow. */
+    __u32 next;
+    /* That a message begins here is a guess, until its first line is complete. */
+    bool guessed;
+    union {
+        __u8 block[BLOCK];
+        __u64 words[BLOCK / sizeof(__u64)];
+    };
+};
+
+struct connection {
+    __u64 container;
+    struct stream streams[2];
+    /* How many requests came, and how many of them were answered: only one direction writes each. */
+    __u32 asked;
+    __u32 answered;
+    struct pending pending[PENDING];
+    /* A CPU is at work on what the socket receives. */
+    __u32 busy;
+    /* At most so many segments of it are kept. */
+    __u32 segments;
+    /* The direction of its requests. */
+    __u8 requests;
+    /* The direction that data went last. */
+    __u8 last;
+    __u8 attempts;
+    /* It was there before us, so that nobody knows where in its streams we are. */
+    bool old;
+    /* It has had a request. */
+    bool is_http;
+    __u8 ignored;
+    /* A request was answered before its first line was complete. */
+    bool answered_early;
+    /* Some of its requests were not seen. */
+    bool has_missed;
+    /* So far it is that of a listening socket. */
+    bool is_early;
+};
+
+struct {
+    __uint(type, BPF_MAP_TYPE_SK_STORAGE);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __type(key, int);
+    __type(value, struct connection);
+} connections SEC(".maps");
+
+/* Connections that are not HTTP, or not any more. */
+struct {
+    __uint(type, BPF_MAP_TYPE_SK_STORAGE);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __type(key, int);
+    __type(value, __u8);
+} others SEC(".maps");
+
+struct endpoints {
+    __u8 remote[16];
+    __u8 local[16];
+    __be16 remote_port;
+    __be16 local_port;
+};
+
+/* Data that completes a handshake is the listening socket's: the connection has none of its own yet. */
+struct {
+    __uint(type, BPF_MAP_TYPE_LRU_HASH);
+    __uint(max_entries, 512);
+    __type(key, struct endpoints);
+    __type(value, struct connection);
+} early SEC(".maps");
+
+/* Data that came out of order, until what is before it has come. */
+struct segment {
+    /* Cookie of the socket; 0 is nobody. */
+    __u64 owner;
+    __u64 since_ns;
+    __u32 sequence;
+    __u32 length;
+    __u8 data[SEGMENT_SIZE];
+};
+
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, SEGMENTS);
+    __type(key, __u32);
+    __type(value, struct segment);
+} segments SEC(".maps");
+
+struct request_key {
+    __u64 container;
+    __u16 status;
+    __u8 method;
+    __u8 error;
+    __u8 padding[4];
+};
+
+struct request_stats {
+    HISTOGRAM(duration, DURATION_BUCKETS);
+};
+
+struct requests {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(max_entries, 1024);
+    __type(key, struct request_key);
+    __type(value, struct request_stats);
+};
+struct requests http_server SEC(".maps");
+struct requests http_client SEC(".maps");
+
+static const struct request_stats no_requests;
+static const struct connection no_connection;
+
+/* What is being followed: the payload of a packet, or of a segment that was kept. */
+struct reading {
+    struct __sk_buff *skb;
+    struct connection *connection;
+    struct stream *stream;
+    /* The one in the other direction. */
+    struct stream *reverse;
+    /* NULL while it is the packet. */
+    struct segment *segment;
+    __u64 now;
+    __u32 sequence;
+    __u32 end;
+    /* Where the payload is in the packet. */
+    __u32 offset;
+};
+
+static __always_inline __u32 duration_bucket(__u64 ns) {
+    static const __u16 bounds[DURATION_BUCKETS] = {1,   2,   5,    10,   25,   50,   75,    100,  250,
+                                                   500, 750, 1000, 2500, 5000, 7500, 10000, 30000};
+    __u64 ms = (ns + 999999) / 1000000;
+    __u32 bucket = 0;
+    for (int i = 0; i < DURATION_BUCKETS && ms > bounds[i]; i++)
+        bucket++;
+    return bucket;
+}
+
+/* A global function, so that the verifier goes through it once. */
+__noinline int count_request(struct connection *connection, __u32 method, __u32 status, __u32 error,
+                             __u64 ns) {
+    if (!connection)
+        return 0;
+    struct request_key key = {
+        .container = connection->container, .status = status, .method = method, .error = error};
+    struct request_stats *stats = connection->requests == RECEIVE
+                                      ? find_or_make(&http_server, &key, &no_requests)
+                                      : find_or_make(&http_client, &key, &no_requests);
+    if (stats)
+        observe(stats->duration, DURATION_BUCKETS, duration_bucket(ns), ns);
+    else
+        count_uncounted();
+    return 0;
+}
+
+/* Where a request that waits is, if it was not one too many: then the number there is that of another. */
+static __always_inline struct pending *place_of(struct connection *connection, __u32 number) {
+    return &connection->pending[number % PENDING];
+}
+
+static __always_inline void begin_request(struct connection *connection, struct stream *stream) {
+    __u32 number = connection->asked;
+    connection->is_http = true;
+    stream->guessed = false;
+    if (connection->answered_early) {
+        connection->answered_early = false;
+        return;
+    }
+    if (number - connection->answered < PENDING) {
+        struct pending *request = place_of(connection, number);
+        request->began_ns = stream->message.began_ns;
+        request->method = stream->message.method;
+        request->number = number;
+    }
+    /* The other direction may be followed on another CPU, and must find the request. */
+    __sync_fetch_and_add(&connection->asked, 1);
+}
+
+/* A response that no request waits for. */
+static __always_inline void end_unasked(struct reading *reading) {
+    struct connection *connection = reading->connection;
+    struct http_message *request = &reading->reverse->message;
+    if (connection->has_missed || request->state == HTTP_LOST) {
+        count_uncounted();
+    } else if (request->state >= HTTP_METHOD && request->state <= HTTP_REQUEST_VERSION) {
+        /* A server need not wait for the end of a line that is too long. */
+        connection->answered_early = true;
+        count_request(connection, request->method, reading->stream->message.status, NO_ERROR,
+                      reading->now - request->began_ns);
+    }
+    /* Else it is of a server that was tired of waiting for a request: 408. */
+}
+
+static __always_inline void end_response(struct reading *reading) {
+    struct connection *connection = reading->connection;
+    __u32 number = connection->answered;
+    reading->stream->message.state = HTTP_BETWEEN;
+    if (number == connection->asked) {
+        end_unasked(reading);
+        return;
+    }
+    struct pending *request = place_of(connection, number);
+    if (request->number == number)
+        count_request(connection, request->method, reading->stream->message.status, NO_ERROR,
+                      reading->now - request->began_ns);
+    else
+        count_uncounted();
+    __sync_fetch_and_add(&connection->answered, 1);
+}
+
+/* Sets how the body that a head announces is followed; false when there is none. */
+static __always_inline bool begin_body(struct http_message *message) {
+    if (message->framing & HTTP_CHUNKED) {
+        message->length = 0;
+        http_next(message, HTTP_CHUNK_SIZE, HTTP_EACH_BYTE);
+        return true;
+    }
+    if (message->framing & HTTP_OTHER_CODING || (message->is_response && !message->framing)) {
+        /* No server takes a request whose end it cannot tell. */
+        message->state = message->is_response ? HTTP_BODY_UNTIL_CLOSE : HTTP_LOST;
+        return true;
+    }
+    message->state = message->length ? HTTP_BODY : HTTP_BETWEEN;
+    return message->length;
+}
+
+/* The head of a response is complete; whether the response is as well. */
+static __always_inline bool end_response_head(struct reading *reading) {
+    struct connection *connection = reading->connection;
+    struct http_message *message = &reading->stream->message;
+    __u32 waiting = connection->asked - connection->answered;
+    if (reading->stream->guessed) {
+        /* Those before the last were answered where we were lost. */
+        reading->stream->guessed = false;
+        for (__u32 i = 1; i < PENDING && i < waiting; i++)
+            count_uncounted();
+        if (waiting > 1)
+            connection->answered = connection->asked - 1;
+    }
+    struct pending *request = place_of(connection, connection->answered);
+    bool is_known = waiting && request->number == connection->answered;
+    __u8 method = is_known ? request->method : HTTP_OTHER;
+    __u16 status = message->status;
+
+    if (status == 101 || (method == HTTP_CONNECT && status >= 200 && status < 300)) {
+        /* What follows is another protocol. */
+        connection->ignored = true;
+        return true;
+    }
+    if (status < 200) {
+        message->state = HTTP_BETWEEN;
+        return false;
+    }
+    return method == HTTP_HEAD || status == 204 || status == 304 || !begin_body(message);
+}
+
+/* What follows is no message. */
+static __always_inline void lose(struct connection *connection, struct stream *stream) {
+    stream->message.state = HTTP_LOST;
+    if (!stream->message.is_response)
+        connection->has_missed = connection->is_http;
+    if (connection->is_http)
+        return;
+    if (!connection->old || ++connection->attempts >= MAX_ATTEMPTS)
+        connection->ignored = true;
+    connection->requests = NEITHER;
+}
+
+/* The same length, of 1 to `max`, a power of two, which the verifier then knows. */
+static __always_inline __u32 bounded(__u32 length, __u32 max) {
+    barrier_var(length);
+    return ((length - 1) & (max - 1)) + 1;
+}
+
+static __always_inline struct segment *segment_at(__u32 index) {
+    return bpf_map_lookup_elem(&segments, &index);
+}
+
+/* Whose the segments of this stream are. */
+static __always_inline __u64 owner_of(struct reading *reading) {
+    return bpf_get_socket_cookie(reading->skb) << 1 | (reading->stream->message.is_response & 1);
+}
+
+/* Keeps the payload of a packet for later; false when that cannot be. */
+static __always_inline bool keep(struct reading *reading) {
+    __u32 length = reading->end - reading->sequence;
+    /* The cookie of a listening socket is that of many connections. */
+    if (length > SEGMENT_SIZE || reading->connection->is_early)
+        return false;
+    __u64 mine = owner_of(reading);
+    for (__u32 i = 0; i < SEGMENTS; i++) {
+        struct segment *segment = segment_at(i);
+        if (!segment)
+            return false;
+        __u64 owner = segment->owner;
+        if (owner && reading->now - segment->since_ns < MAX_SEGMENT_AGE_NS)
+            continue;
+        if (__sync_val_compare_and_swap(&segment->owner, owner, mine) != owner)
+            continue;
+        segment->since_ns = reading->now;
+        segment->sequence = reading->sequence;
+        segment->length = length;
+        if (bpf_skb_load_bytes(reading->skb, reading->offset, segment->data, bounded(length, SEGMENT_SIZE))) {
+            segment->owner = 0;
+            return false;
+        }
+        reading->connection->segments++;
+        return true;
+    }
+    return false;
+}
+
+/* Goes on with a segment that was kept, when what is before it has come now. */
+static __always_inline bool next_segment(struct reading *reading) {
+    struct connection *connection = reading->connection;
+    __u32 next = reading->stream->next, others = 0;
+    bool found = false;
+    if (reading->segment) {
+        reading->segment->owner = 0;
+        reading->segment = NULL;
+    }
+    if (!connection->segments)
+        return false;
+    __u64 mine = owner_of(reading);
+    for (__u32 i = 0; i < SEGMENTS; i++) {
+        struct segment *segment = segment_at(i);
+        if (!segment || segment->owner != mine)
+            continue;
+        __u32 end = segment->sequence + segment->length;
+        if ((__s32)(end - next) <= 0) {
+            segment->owner = 0;
+        } else if (!found && (__s32)(segment->sequence - next) <= 0) {
+            found = true;
+            reading->segment = segment;
+            reading->sequence = segment->sequence;
+            reading->end = end;
+        } else {
+            others++;
+        }
+    }
+    connection->segments = others + found;
+    return found;
+}
+
+static __always_inline long load(struct reading *reading, __u8 *block, __u32 length) {
+    __u32 offset = reading->stream->next - reading->sequence;
+    length = bounded(length, BLOCK);
+    if (!reading->segment)
+        return bpf_skb_load_bytes(reading->skb, reading->offset + offset, block, length);
+    return bpf_probe_read_kernel(block, length, &reading->segment->data[offset & (SEGMENT_SIZE - 1)]);
+}
+
+/* Passes over a part of a body; whether the message ends with it. */
+static __always_inline bool skip(struct stream *stream, __u32 left) {
+    struct http_message *message = &stream->message;
+    if (message->state >= HTTP_BODY_UNTIL_CLOSE) {
+        stream->next += left;
+        return false;
+    }
+    __u32 length = message->length < left ? message->length : left;
+    message->length -= length;
+    stream->next += length;
+    if (message->length)
+        return false;
+    if (message->state == HTTP_BODY)
+        return true;
+    http_next(message, HTTP_CHUNK_SIZE, HTTP_EACH_BYTE);
+    return false;
+}
+
+/* Whether one of the bytes of a word is not above `most`, which is less than 128. */
+static __always_inline bool has_any_up_to(__u64 word, __u64 most) {
+    const __u64 each = 0x0101010101010101;
+    return (word - each * (most + 1)) & ~word & each << 7;
+}
+
+/* Follows a stream by a block, or by what of a body there is; 1 is the end. */
+static long follow(__u32 index, struct reading *reading) {
+    struct stream *stream = reading->stream;
+    struct http_message *message = &stream->message;
+    __u32 left = reading->end - stream->next;
+    __u32 event = HTTP_EACH_BYTE, i = 0;
+    bool ended = false;
+
+    if (left == 0)
+        return !next_segment(reading);
+    if (message->state >= HTTP_BODY) {
+        ended = skip(stream, left);
+    } else {
+        __u32 length = left < BLOCK ? left : BLOCK;
+        if (load(reading, stream->block, length))
+            event = HTTP_BROKEN;
+        for (__u32 word = 0; word < BLOCK / sizeof(__u64) && event < HTTP_EVENT; word++) {
+            i = word * sizeof(__u64);
+            if (i >= length)
+                break;
+            if (event < HTTP_EACH_BYTE && !has_any_up_to(stream->words[word], event)) {
+                i += sizeof(__u64);
+                continue;
+            }
+            for (__u32 end = i + sizeof(__u64); i < end && i < length && event < HTTP_EVENT; i++) {
+                __u32 byte = stream->block[i];
+                if (byte <= event)
+                    event = http_follow(message, byte, reading->now);
+            }
+        }
+        stream->next += i < length ? i : length;
+    }
+
+    switch (event) {
+    case HTTP_REQUEST_LINE:
+        begin_request(reading->connection, stream);
+        break;
+    case HTTP_HEAD_END:
+        if (message->is_response)
+            ended = end_response_head(reading);
+        else
+            begin_body(message);
+        break;
+    case HTTP_TRAILERS_END:
+        ended = true;
+        break;
+    case HTTP_BROKEN:
+        lose(reading->connection, stream);
+        break;
+    }
+    if (ended && message->is_response)
+        end_response(reading);
+    else if (ended)
+        message->state = HTTP_BETWEEN;
+    return reading->connection->ignored != 0;
+}
+
+/* Whether the stream can be followed at the payload of this packet. */
+static __always_inline bool is_next(struct reading *reading, enum direction direction) {
+    struct connection *connection = reading->connection;
+    struct stream *stream = reading->stream;
+    struct http_message *message = &stream->message;
+    bool turned = connection->last != direction;
+    connection->last = direction;
+
+    if (connection->requests == NEITHER) {
+        connection->requests = direction;
+        message->is_response = 0;
+        message->state = HTTP_LOST;
+        reading->reverse->message.is_response = 1;
+        reading->reverse->message.state = HTTP_LOST;
+    }
+    if (message->state == HTTP_LOST) {
+        /* A message is likely to begin where the other side was the last to send something. */
+        if (!turned)
+            return false;
+        message->state = HTTP_BETWEEN;
+        stream->guessed = true;
+        stream->next = reading->sequence;
+    }
+    __s32 gap = reading->sequence - stream->next;
+    if (gap <= 0)
+        return (__s32)(reading->end - stream->next) > 0;
+    if (message->state == HTTP_BODY_UNTIL_CLOSE) {
+        stream->next = reading->sequence;
+        return true;
+    }
+    /* That a part of a body is missing does not matter. */
+    if (message->state >= HTTP_BODY && (__u32)gap <= message->length) {
+        message->length -= gap;
+        stream->next = reading->sequence;
+        return true;
+    }
+    if (!keep(reading))
+        lose(connection, stream);
+    return false;
+}
+
+/* A body that begins after the gap may be complete with it: `follow` is called all the same. */
+static __always_inline void take(struct reading *reading, enum direction direction, bool fin) {
+    struct connection *connection = reading->connection;
+    if (connection->ignored)
+        return;
+    if (reading->end != reading->sequence && is_next(reading, direction))
+        bpf_loop(reading->end - reading->sequence + SEGMENTS * SEGMENT_SIZE, follow, reading, 0);
+    struct stream *stream = reading->stream;
+    if (fin && stream->message.state == HTTP_BODY_UNTIL_CLOSE)
+        end_response(reading);
+}
+
+static long try_lock(__u32 index, struct reading *reading) {
+    return __sync_val_compare_and_swap(&reading->connection->busy, 0, 1) == 0;
+}
+
+static __always_inline bool lock(struct reading *reading) {
+    return try_lock(0, reading) || bpf_loop(MAX_SPINS, try_lock, reading, 0) < MAX_SPINS;
+}
+
+static __always_inline void unlock(struct connection *connection) {
+    __sync_val_compare_and_swap(&connection->busy, 1, 0);
+}
+
+static __always_inline bool read_endpoints(struct __sk_buff *skb, const struct headers *headers,
+                                           const struct tcphdr *tcp, enum direction direction,
+                                           struct endpoints *endpoints) {
+    bool received = direction == RECEIVE;
+    void *source = received ? endpoints->remote : endpoints->local;
+    void *destination = received ? endpoints->local : endpoints->remote;
+    endpoints->remote_port = received ? tcp->source : tcp->dest;
+    endpoints->local_port = received ? tcp->dest : tcp->source;
+    if (headers->family == 4)
+        return !bpf_skb_load_bytes(skb, 12, source, 4) && !bpf_skb_load_bytes(skb, 16, destination, 4);
+    return !bpf_skb_load_bytes(skb, 8, source, 16) && !bpf_skb_load_bytes(skb, 24, destination, 16);
+}
+
+/* The first data of a connection says who asks. */
+static __always_inline void begin(struct connection *connection, enum direction direction, __u32 sequence,
+                                  __u32 acknowledged) {
+    connection->requests = direction;
+    connection->last = NEITHER;
+    connection->streams[direction].next = sequence;
+    connection->streams[!direction].next = acknowledged;
+    connection->streams[!direction].message.is_response = 1;
+}
+
+static __always_inline bool has_room(struct stream *stream, __u32 sequence) {
+    return sequence - stream->next + (1 << 20) < 1 << 21;
+}
+
+/* Makes what is known of a connection, at its first data that is seen. NULL when memory is full. */
+static __always_inline struct connection *make_connection(struct __sk_buff *skb, struct bpf_sock *sk,
+                                                          const struct headers *headers,
+                                                          const struct tcphdr *tcp,
+                                                          enum direction direction) {
+    struct endpoints endpoints = {};
+    __u32 sequence = bpf_ntohl(tcp->seq) + tcp->syn, acknowledged = bpf_ntohl(tcp->ack_seq);
+    if (!read_endpoints(skb, headers, tcp, direction, &endpoints))
+        return NULL;
+    struct connection *before = bpf_map_lookup_elem(&early, &endpoints);
+    if (sk->state == BPF_TCP_LISTEN) {
+        if (before && has_room(&before->streams[RECEIVE], sequence))
+            return before;
+        bpf_map_update_elem(&early, &endpoints, &no_connection, BPF_ANY);
+        struct connection *made = bpf_map_lookup_elem(&early, &endpoints);
+        if (made) {
+            made->container = skb_container(skb);
+            made->is_early = true;
+            begin(made, RECEIVE, sequence, acknowledged);
+        }
+        return made;
+    }
+
+    struct bpf_tcp_sock *state = bpf_tcp_sock(sk);
+    if (!state)
+        return NULL;
+    /* Else it is of an older connection between the same endpoints. */
+    bool is_same = before && has_room(&before->streams[RECEIVE], state->rcv_nxt);
+    struct connection *connection =
+        bpf_sk_storage_get(&connections, sk, is_same ? before : NULL, BPF_SK_STORAGE_GET_F_CREATE);
+    if (!connection)
+        return bpf_sk_storage_get(&connections, sk, NULL, 0);
+    if (before)
+        bpf_map_delete_elem(&early, &endpoints);
+    if (is_same) {
+        connection->busy = 0;
+        connection->is_early = false;
+        return connection;
+    }
+    connection->container = skb_container(skb);
+    /* The SYN may be among the bytes. */
+    bool is_new = state->bytes_received == 0 && state->bytes_acked <= 1;
+    if (direction == RECEIVE && is_new && state->snd_nxt == state->snd_una) {
+        begin(connection, RECEIVE, state->rcv_nxt, acknowledged);
+    } else if (direction == TRANSMIT && is_new && sequence - tcp->syn == state->snd_una) {
+        begin(connection, TRANSMIT, sequence, state->rcv_nxt);
+    } else {
+        connection->old = true;
+        connection->requests = NEITHER;
+        connection->last = NEITHER;
+    }
+    return connection;
+}
+
+/* A connection that is ignored keeps only the mark of it. */
+static __always_inline void forget(struct bpf_sock *sk) {
+    if (bpf_sk_storage_get(&others, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE))
+        bpf_sk_storage_delete(&connections, sk);
+}
+
+static __always_inline int follow_packet(struct __sk_buff *skb, enum direction direction) {
+    struct headers headers = {};
+    struct tcphdr tcp;
+    struct bpf_sock *sk = skb->sk;
+    if (!sk)
+        return ALLOW;
+    sk = bpf_sk_fullsock(sk);
+    if (!sk || sk->protocol != IPPROTO_TCP)
+        return ALLOW;
+    struct connection *connection = bpf_sk_storage_get(&connections, sk, NULL, 0);
+    if (!connection && bpf_sk_storage_get(&others, sk, NULL, 0))
+        return ALLOW;
+    if (!parse(skb, &headers) || headers.protocol != IPPROTO_TCP ||
+        bpf_skb_load_bytes(skb, headers.transport, &tcp, sizeof(tcp)))
+        return ALLOW;
+    __u32 offset = headers.transport + tcp.doff * 4;
+    __u32 length = skb->len > offset ? skb->len - offset : 0;
+    if (!length && !(connection && tcp.fin))
+        return ALLOW;
+    if (!connection)
+        connection = make_connection(skb, sk, &headers, &tcp, direction);
+    if (!connection) {
+        count_uncounted();
+        return ALLOW;
+    }
+
+    struct reading reading = {
+        .skb = skb,
+        .connection = connection,
+        .stream = &connection->streams[direction],
+        .reverse = &connection->streams[!direction],
+        .now = bpf_ktime_get_ns(),
+        .sequence = bpf_ntohl(tcp.seq) + tcp.syn,
+        .end = bpf_ntohl(tcp.seq) + tcp.syn + length,
+        .offset = offset,
+    };
+    if (direction == RECEIVE && !lock(&reading)) {
+        count_uncounted();
+        return ALLOW;
+    }
+    take(&reading, direction, tcp.fin);
+    bool ignored = connection->ignored;
+    if (direction == RECEIVE)
+        unlock(connection);
+    if (ignored && sk->state != BPF_TCP_LISTEN)
+        forget(sk);
+    return ALLOW;
+}
+
+SEC("cgroup_skb/ingress")
+int http_receive(struct __sk_buff *skb) {
+    return follow_packet(skb, RECEIVE);
+}
+
+SEC("cgroup_skb/egress")
+int http_transmit(struct __sk_buff *skb) {
+    return follow_packet(skb, TRANSMIT);
+}
+
+/* The requests that wait when their connection ends never get their response. */
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(http_close, struct sock *sk, int old_state, int state) {
+    if (state != TCP_CLOSE)
+        return 0;
+    struct connection *connection = bpf_sk_storage_get(&connections, sk, NULL, 0);
+    if (!connection || connection->requests == NEITHER)
+        return 0;
+    struct http_message *response = &connection->streams[connection->requests == RECEIVE].message;
+    __u64 now = bpf_ktime_get_ns();
+    __u32 first = connection->answered, last = connection->asked;
+    __u16 status = response->state >= HTTP_REASON && response->state < HTTP_LOST ? response->status : 0;
+    connection->answered = last;
+    for (__u32 i = 0; i < 4 * PENDING && first + i != last; i++) {
+        struct pending *request = place_of(connection, first + i);
+        if (request->number == first + i && response->state != HTTP_LOST)
+            count_request(connection, request->method, i ? 0 : status, CONNECTION_CLOSED,
+                          now - request->began_ns);
+        else
+            count_uncounted();
+    }
+    return 0;
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
