@@ -28,7 +28,7 @@ const program = (map: string, body: string) => `
 #include <asm/unistd.h>
 #include <bpf/bpf_helpers.h>
 ${map}
-static void increment(void *map, void *key, __u64 n) {
+static __attribute__((unused)) void increment(void *map, void *key, __u64 n) {
     __u64 zero = 0, *count = bpf_map_lookup_elem(map, key);
     if (!count) {
         bpf_map_update_elem(map, key, &zero, BPF_NOEXIST);
@@ -43,7 +43,6 @@ SEC("raw_tp/sys_enter") int on_write(struct bpf_raw_tracepoint_args *ctx) {
     ${body}
     return 0;
 }
-char LICENSE[] SEC("license") = "GPL";
 `;
 
 const map = (name: string, type: string, key: string, entries: number, value = '__u64') => `
