@@ -1,6 +1,4 @@
 import assert from 'node:assert/strict';
-import type { ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,16 +8,13 @@ import type { Container } from '../../scripts/node/sandbox.ts';
 import { numberIn } from '../../sidecar/maps/cgroup-files.ts';
 import { eventually } from '../support/eventually.ts';
 import { type ObservedPod, output, type Samples, startObservedPod } from '../support/pod.ts';
+import { type Python, startPython } from '../support/python.ts';
 
-/** Runs each line that it reads, and is asleep in between. */
-const obedient = `
-import os, sys, time
+const preparation = `
+import os, time
 def burn(seconds):
     end = time.process_time() + seconds
     while time.process_time() < end: pass
-for line in sys.stdin:
-    exec(line.replace('; ', '\\n'))
-    print('done', flush=True)
 `;
 
 /** What the scheduler says of tasks, or the probe of a container; times in ns. */
@@ -33,7 +28,7 @@ interface Scheduling {
 }
 
 /** Of a process with one thread. The kernel's own numbers, from three files that other code of it fills. */
-function toldByKernel({ pid }: ChildProcess): Scheduling {
+function toldByKernel({ process: { pid } }: Python): Scheduling {
   const file = (name: string) => readFileSync(`/proc/${pid}/${name}`, 'utf8');
   const line = (name: string, pattern: RegExp) => Number(pattern.exec(file(name))![1]);
   const [ran, waited, runs] = file('schedstat').split(' ').map(Number);
@@ -77,11 +72,6 @@ function combine(a: Scheduling, b: Scheduling, operation: (x: number, y: number)
   return Object.fromEntries(entries);
 }
 
-async function tell(child: ChildProcess, line: string): Promise<void> {
-  child.stdin!.write(`${line}\n`);
-  await once(child.stdout!, 'data');
-}
-
 describe('the cpu probe', () => {
   let pod: ObservedPod;
   before(async () => {
@@ -90,18 +80,18 @@ describe('the cpu probe', () => {
   after(() => pod.stop());
 
   /** A process that is asleep, and was before in this container. */
-  async function startIn(container: Container): Promise<ChildProcess> {
-    const child = container.spawn(['python3', '-uc', obedient], { stdio: ['pipe', 'pipe', 'inherit'] });
-    after(() => child.kill());
-    await tell(child, 'pass');
-    return child;
+  async function startIn(container: Container): Promise<Python> {
+    const python = await startPython(container);
+    after(() => python.process.kill());
+    await python.run(preparation);
+    return python;
   }
 
   /** Compares what a container's processes, which are all there, did in the meantime; afterwards they must be asleep. */
   async function observing(
     observed: ObservedPod,
     container: string,
-    processes: readonly ChildProcess[],
+    processes: readonly Python[],
   ): Promise<() => Promise<Scheduling>> {
     const told = () => sum(processes.map(toldByKernel));
     const seen = async () => counted(await observed.scrape(), container);
@@ -126,9 +116,9 @@ describe('the cpu probe', () => {
     const web = pod.addContainer('web');
     const processes = [await startIn(web), await startIn(web), await startIn(web)];
     const check = await observing(pod, 'web', processes);
-    await Promise.all(processes.map((child) => tell(child, 'os.sched_setaffinity(0, {0}); burn(0.2)')));
-    await tell(processes[0]!, 'for _ in range(500): time.sleep(0.0001)');
-    await tell(processes[1]!, 'for i in range(100): os.sched_setaffinity(0, {i % 2})');
+    await Promise.all(processes.map(({ run }) => run('os.sched_setaffinity(0, {0}); burn(0.2)')));
+    await processes[0]!.run('for _ in range(500): time.sleep(0.0001)');
+    await processes[1]!.run('for i in range(100): os.sched_setaffinity(0, {i % 2})');
     const scheduling = await check();
     assert.ok(scheduling.voluntary >= 500, `${scheduling.voluntary} voluntary switches`);
     assert.ok(scheduling.involuntary >= 10, `${scheduling.involuntary} involuntary switches`);
@@ -139,7 +129,7 @@ describe('the cpu probe', () => {
 
   test('counts tasks from their birth to their death', async () => {
     const parent = pod.addContainer('parent');
-    const child = await startIn(parent);
+    const { run } = await startIn(parent);
     const usage = () => Number(numberIn(readFileSync(join(parent.cgroup, 'cpu.stat'), 'utf8'), 'usage_usec'));
     const state = async () => {
       const before = usage();
@@ -148,11 +138,12 @@ describe('the cpu probe', () => {
       return { usage: before, seen };
     };
     const start = await eventually(state);
-    await tell(
-      child,
-      'for i in range(30): (os.fork() or (burn(0.005), os._exit(0))) and i % 3 and os.wait()',
-    );
-    await tell(child, 'for _ in range(10): os.wait()');
+    await run(`
+for i in range(30):
+    if os.fork() == 0: burn(0.005); os._exit(0)
+    if i % 3: os.wait()
+`);
+    await run('for _ in range(10): os.wait()');
     await eventually(async () => {
       const end = await state();
       const { ran, voluntary } = difference(end.seen, start.seen);
@@ -193,20 +184,31 @@ describe('the cpu probe', () => {
     assert.deepEqual(ofSidecar, []);
   });
 
-  async function pingPong(first: ChildProcess, second: ChildProcess, times: number): Promise<void> {
+  async function pingPong(first: Python, second: Python, times: number): Promise<void> {
     const directory = mkdtempSync(join(tmpdir(), 'bpf-sidecar-cpu-'));
     const [forth, back] = ['forth', 'back'].map((name) => JSON.stringify(join(directory, name)));
     try {
-      await tell(first, `os.mkfifo(${forth}); os.mkfifo(${back}); os.sched_setaffinity(0, {0})`);
-      const open = (path: string, flags: string) => `os.open(${path}, os.${flags})`;
+      await first.run(`os.mkfifo(${forth}); os.mkfifo(${back})`);
+      const play = (a: string, b: string, turn: string) => `
+os.sched_setaffinity(0, {0})
+a, b = ${a}, ${b}
+for _ in range(${times}): ${turn}
+os.close(a); os.close(b)`;
+      const [sender, receiver] = ['os.O_WRONLY', 'os.O_RDONLY'];
       await Promise.all([
-        tell(
-          first,
-          `a = ${open(forth!, 'O_WRONLY')}; b = ${open(back!, 'O_RDONLY')}; [(os.write(a, b'x'), os.read(b, 1)) for _ in range(${times})]; os.close(a); os.close(b)`,
+        first.run(
+          play(
+            `os.open(${forth}, ${sender})`,
+            `os.open(${back}, ${receiver})`,
+            "os.write(a, b'x'); os.read(b, 1)",
+          ),
         ),
-        tell(
-          second,
-          `os.sched_setaffinity(0, {0}); a = ${open(forth!, 'O_RDONLY')}; b = ${open(back!, 'O_WRONLY')}; [(os.read(a, 1), os.write(b, b'x')) for _ in range(${times})]; os.close(a); os.close(b)`,
+        second.run(
+          play(
+            `os.open(${forth}, ${receiver})`,
+            `os.open(${back}, ${sender})`,
+            "os.read(a, 1); os.write(b, b'x')",
+          ),
         ),
       ]);
     } finally {

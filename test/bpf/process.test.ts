@@ -1,19 +1,9 @@
 import assert from 'node:assert/strict';
-import type { ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
 import { after, before, describe, test } from 'node:test';
 import type { Container } from '../../scripts/node/sandbox.ts';
 import { eventually } from '../support/eventually.ts';
 import { type ObservedPod, output, type Samples, startObservedPod } from '../support/pod.ts';
-
-/** Runs each program that it reads as JSON, and prints what that left in `answer`. */
-const obedient = `
-import json, os, signal, subprocess, sys, threading, time
-for line in sys.stdin:
-    answer = None
-    exec(json.loads(line))
-    print(json.dumps(answer), flush=True)
-`;
+import { startPython } from '../support/python.ts';
 
 /** Counters of a container by name and, where they have one, by exit code or signal. */
 function counted({ all }: Samples, container: string): Record<string, number> {
@@ -38,16 +28,9 @@ describe('the process probe', () => {
   after(() => pod.stop());
 
   async function startIn(container: Container): Promise<(program: string) => Promise<unknown>> {
-    const child: ChildProcess = container.spawn(['python3', '-uc', obedient], {
-      stdio: ['pipe', 'pipe', 'inherit'],
-    });
-    after(() => child.kill());
-    const run = async (program: string) => {
-      child.stdin!.write(`${JSON.stringify(program)}\n`);
-      const [printed] = await once(child.stdout!, 'data');
-      return JSON.parse(String(printed));
-    };
-    await run('pass');
+    const { process, run } = await startPython(container);
+    after(() => process.kill());
+    await run('import os, signal, subprocess, threading, time');
     return run;
   }
 
