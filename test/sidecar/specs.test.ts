@@ -301,7 +301,7 @@ struct {
 ${map('writes_total', 'HASH', '__u64')}
 SEC("tp_btf/sys_enter") int BPF_PROG(on_write, struct pt_regs *regs, long number) {
     __u64 id = bpf_get_current_cgroup_id(), *wanted;
-    if (number != __NR_write || !(wanted = storage_get(&chosen, current_cgroup(), 0, 0)) || *wanted != 1)
+    if (number != __NR_write || !(wanted = storage_get(&chosen, current_cgroup_typed(), 0, 0)) || *wanted != 1)
         return 0;
     ${increment('writes_total', 'id')}
     return 0;

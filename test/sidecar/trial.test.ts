@@ -32,6 +32,6 @@ test('the process that tries an object can load programs and has no other capabi
 test('an object that takes too long to load is given up', async () => {
   await assert.rejects(
     tryObject('slow', elf, 1),
-    /^Error: object slow was given up: loading it took more than 0.001 s, or too much memory$/,
+    /^Error: object slow was given up: loading it took more than 0.001 s, or than the memory limit of the container leaves$/,
   );
 });

@@ -25,7 +25,7 @@ struct {
 SEC("tp_btf/sys_enter") int BPF_PROG(entered, struct pt_regs *regs, long number) {
     __u64 *count;
     /* 1: make it when there is none. */
-    if (number == __NR_getpriority && (count = storage_get(&calls_total, current_cgroup(), 0, 1)))
+    if (number == __NR_getpriority && (count = storage_get(&calls_total, current_cgroup_typed(), 0, 1)))
         __sync_fetch_and_add(count, 1);
     return 0;
 }`;
