@@ -9,6 +9,9 @@
 #include "packet.bpf.h"
 #include "uncounted.bpf.h"
 
+#define AF_INET  2
+#define AF_INET6 10
+
 enum direction {
     RECEIVE,
     TRANSMIT,
@@ -100,6 +103,50 @@ int receive(struct __sk_buff *skb) {
 SEC("cgroup_skb/egress")
 int transmit(struct __sk_buff *skb) {
     return count(skb, TRANSMIT);
+}
+
+struct drop_key {
+    __u64 container;
+    __u8 family;
+    __u8 protocol;
+    __u8 padding[6];
+};
+
+struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(max_entries, 1024);
+    __type(key, struct drop_key);
+    __type(value, __u64);
+} drops SEC(".maps");
+
+static const __u64 no_drops;
+
+static __always_inline void count_drop(struct sock *sk, __u8 protocol) {
+    struct drop_key key = {
+        .container = sock_container(sk),
+        .family = sk->__sk_common.skc_family == AF_INET ? 4 : 6,
+        .protocol = protocol,
+    };
+    __u64 *count = find_or_make(&drops, &key, &no_drops);
+    if (count)
+        add(*count, 1);
+    else
+        count_uncounted();
+}
+
+SEC("tp_btf/udp_fail_queue_rcv_skb")
+int BPF_PROG(drop_datagram, int error, struct sock *sk) {
+    if (sk)
+        count_drop(sk, IPPROTO_UDP);
+    return 0;
+}
+
+/* Of all but TCP and UDP: those that the kernel hands to ping and raw sockets. */
+SEC("tp_btf/sock_rcvqueue_full")
+int BPF_PROG(drop_packet, struct sock *sk) {
+    if (sk && (sk->__sk_common.skc_family == AF_INET || sk->__sk_common.skc_family == AF_INET6))
+        count_drop(sk, OTHER);
+    return 0;
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
