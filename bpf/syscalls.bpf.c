@@ -6,6 +6,7 @@
  */
 #include "container.bpf.h"
 #include "maps.bpf.h"
+#include "task-storage.bpf.h"
 #include "uncounted.bpf.h"
 
 #define MAX_ERRNO 4095
@@ -16,11 +17,9 @@
 struct call {
     __u64 entered_ns;
     __u32 number;
-    /* Part of when the thread started: where `calls` is by thread ids, an id may come again. */
     __u32 thread_start;
 };
 
-/* By task; where the kernel has no such maps the sidecar makes it an LRU hash by thread id. */
 struct {
     __uint(type, BPF_MAP_TYPE_TASK_STORAGE);
     __uint(map_flags, BPF_F_NO_PREALLOC);
@@ -67,44 +66,12 @@ static __always_inline __u32 duration_bucket(__u64 ns) {
     return (ceil_log2(us) + 1) / 2;
 }
 
-/*
- * Since 4cf1bc1f1045 ("bpf: Implement task local storage", Linux 5.11), and for tracing programs since
- * a10787e6d58c (5.12). A constant to the verifier, which leaves out what is not for the running kernel.
- */
-#define HAS_TASK_STORAGE bpf_core_enum_value_exists(enum bpf_map_type, BPF_MAP_TYPE_TASK_STORAGE)
-
-static __always_inline __u32 thread_start(void) {
-    struct task_struct *task = (struct task_struct *)bpf_get_current_task();
-    return BPF_CORE_READ(task, start_time);
-}
-
-/* The place for the call that the current task enters. */
-static __always_inline struct call *entered_call(void) {
-    if (HAS_TASK_STORAGE)
-        return bpf_task_storage_get(&calls, bpf_get_current_task_btf(), NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
-    int thread = bpf_get_current_pid_tgid();
-    struct call call = {.thread_start = thread_start()};
-    bpf_map_update_elem(&calls, &thread, &call, BPF_ANY);
-    return bpf_map_lookup_elem(&calls, &thread);
-}
-
-/* The call that the current task returns from; NULL when its entry was not seen. */
-static __always_inline struct call *returning_call(void) {
-    struct call *call;
-    if (HAS_TASK_STORAGE) {
-        call = bpf_task_storage_get(&calls, bpf_get_current_task_btf(), NULL, 0);
-    } else {
-        int thread = bpf_get_current_pid_tgid();
-        call = bpf_map_lookup_elem(&calls, &thread);
-        if (call && call->thread_start != thread_start())
-            return NULL;
-    }
-    return call && call->entered_ns ? call : NULL;
-}
-
 SEC("tp_btf/sys_enter")
 int BPF_PROG(sys_enter, struct pt_regs *regs, long number) {
-    struct call *call = entered_call();
+    struct call entered = {0};
+    if (!HAS_TASK_STORAGE)
+        entered.thread_start = thread_start();
+    struct call *call = make_for_current(&calls, &entered);
     if (!call) {
         count_uncounted();
         return 0;
@@ -116,8 +83,8 @@ int BPF_PROG(sys_enter, struct pt_regs *regs, long number) {
 
 SEC("tp_btf/sys_exit")
 int BPF_PROG(sys_exit, struct pt_regs *regs, long result) {
-    struct call *call = returning_call();
-    if (!call)
+    struct call *call = find_of_current(&calls);
+    if (!call || !call->entered_ns || !is_of_current(call->thread_start))
         return 0;
     __u64 ns = bpf_ktime_get_ns() - call->entered_ns;
     call->entered_ns = 0;

@@ -42,6 +42,13 @@ struct css_set {
     struct cgroup *dfl_cgrp;
 };
 
+struct files_struct;
+
+struct thread_info {
+    unsigned long flags;
+    __u32 status;
+};
+
 struct sched_entity {
     __u64 sum_exec_runtime;
     __u64 nr_migrations;
@@ -63,6 +70,7 @@ struct signal_struct {
 };
 
 struct task_struct {
+    struct thread_info thread_info;
     unsigned int __state;
     int exit_code;
     int pid;
@@ -75,6 +83,7 @@ struct task_struct {
     unsigned long nivcsw;
     __u64 start_time;
     struct css_set *cgroups;
+    struct files_struct *files;
 };
 
 /* Before Linux 5.14 (2f064a59a11f) the state has another name. */
@@ -94,7 +103,19 @@ struct bio {
     struct blkcg_gq *bi_blkg;
 };
 
+struct gendisk {
+    int major;
+    int first_minor;
+};
+
+struct request_queue {
+    struct gendisk *disk;
+};
+
 struct request {
+    struct request_queue *q;
+    unsigned int cmd_flags;
+    unsigned int __data_len;
     struct bio *bio;
 };
 
@@ -133,17 +154,32 @@ struct sk_buff {
     struct sock *sk;
 };
 
+struct file_system_type {
+    const char *name;
+};
+
 struct super_block {
     __u32 s_dev;
+    struct file_system_type *s_type;
 };
 
 struct inode {
+    unsigned short i_mode;
     unsigned long i_ino;
     struct super_block *i_sb;
 };
 
 struct file {
     struct inode *f_inode;
+};
+
+struct fdtable {
+    unsigned int max_fds;
+    struct file **fd;
+};
+
+struct files_struct {
+    struct fdtable *fdt;
 };
 
 struct vm_area_struct {

@@ -7,7 +7,7 @@ const maxThreads = 16_384;
 
 /**
  * Makes a map of task storage, of an opened object, an LRU hash by thread id where the kernel has no task storage (before
- * Linux 5.11): a program that is written for both tells them apart as bpf/syscalls.bpf.c does.
+ * Linux 5.11): a program that is written for both tells them apart as bpf/include/task-storage.bpf.h does.
  */
 export function replaceTaskStorage(map: Pointer): void {
   if (libbpf.bpf_map__type(map) !== MapType.taskStorage) return;
