@@ -76,7 +76,9 @@ if [ "${1:-}" = test ]; then
   need clang-format 'checks the format of the C code' has_command clang-format
   need nginx-light 'serves what the http probe counts in the tests' has_command nginx
   need prometheus 'scrapes the sidecar in the tests' has_command promtool
-  need strace 'kills a sidecar at each of its system calls in the tests' has_command strace
+  need strace 'watches programs in the tests, and kills a sidecar at each of its system calls' has_command strace
+  need e2fsprogs 'makes a file system on a disk in the tests' has_command mkfs.ext2
+  need mount 'makes disks of files in the tests' has_command losetup
   need python3-prometheus-client 'parses the metrics in the tests' \
     has_file /usr/lib/python3/dist-packages/prometheus_client
 fi

@@ -32,6 +32,7 @@ export const toLoad: readonly Capability[] = ['BPF', 'PERFMON', 'NET_ADMIN'];
 const ofProbes: Record<(typeof builtinProbes)[number], readonly Capability[]> = {
   cpu: [],
   http: ['NET_ADMIN'],
+  disk: [],
   files: [],
   network: ['NET_ADMIN'],
   pressure: [],
