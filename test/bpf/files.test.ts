@@ -55,6 +55,19 @@ os.sendfile(near.fileno(), file, 0, 10)
 for name in 'fifo', 'file': os.unlink(directory + '/' + name)
 `;
 
+/** Calls getpid as a 32-bit program does, whose number 20 is that of writev otherwise, with a file's descriptor. */
+const compat = `
+import ctypes, mmap, os, sys
+# push rbx; mov ebx, edi; mov eax, 20; int 0x80; pop rbx; ret
+code = bytes([0x53, 0x89, 0xfb, 0xb8, 20, 0, 0, 0, 0xcd, 0x80, 0x5b, 0xc3])
+memory = mmap.mmap(-1, 4096, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
+memory.write(code)
+call = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int)(ctypes.addressof(ctypes.c_char.from_buffer(memory)))
+file = os.open(sys.argv[1], os.O_RDWR | os.O_CREAT)
+for _ in range(100): assert call(file) == os.getpid()
+os.write(file, b'x')
+`;
+
 /** What `work` does to regular files where its directory is. */
 const expected = {
   operations: { read: 554, write: 1110, open: 2, fsync: 11 },
@@ -277,6 +290,18 @@ os.unlink(sys.argv[1] + '/file')
     const { operations } = counted(samples, 'racing', 'tmpfs');
     assert.ok(operations.read! >= 100 && operations.read! <= 20_100, `${operations.read} reads`);
     assert.equal(operations.open, 1);
+  });
+
+  test('takes no call of a 32-bit program for another that has its number', async (t) => {
+    if (process.arch !== 'x64') return t.skip('needs the 32-bit calls of x86');
+    const web = pod.addContainer('compat');
+    const directory = directoryIn('/dev/shm');
+    const python = web.spawn(['python3', '-c', compat, join(directory, 'file')], { stdio: 'ignore' });
+    const [code, signal] = await once(python, 'exit');
+    if (signal === 'SIGSEGV') return t.skip('needs a kernel with CONFIG_IA32_EMULATION');
+    assert.equal(code, 0);
+    const { operations } = counted(await pod.scrape(), 'compat', 'tmpfs');
+    assert.deepEqual(operations, { open: 1, write: 1 });
   });
 
   test('knows the calls by the numbers that each architecture gives them', () => {
