@@ -8,7 +8,8 @@
 /* The level of container cgroups, one below the pod cgroup. The sidecar sets it before loading. */
 const volatile int container_level = 0;
 
-/* The ids of container cgroups: of the current task, of a task with a type, of a socket, of a packet's, of a block request's. */
+/* The ids of container cgroups: of the current task, of a task with a type, of a socket, of a packet's, of a
+ * block request's. */
 static __always_inline __u64 current_container(void) {
     return current_id_at_level(container_level);
 }

@@ -31,9 +31,9 @@ export const toLoad: readonly Capability[] = ['BPF', 'PERFMON', 'NET_ADMIN'];
 /** Beyond those: programs on packets and sockets. */
 const ofProbes: Record<(typeof builtinProbes)[number], readonly Capability[]> = {
   cpu: [],
-  http: ['NET_ADMIN'],
   disk: [],
   files: [],
+  http: ['NET_ADMIN'],
   network: ['NET_ADMIN'],
   pressure: [],
   process: [],
