@@ -41,7 +41,7 @@ export const refused: [what: string, yaml: string, message: string | RegExp][] =
   [
     'a multiplier of zero',
     'metrics: { counters: [{ name: x_total, map: m, multiplier: 0 }] }',
-    'my.yaml: metrics.counters[0].multiplier: must be a number from 1e-18 to 1000000000000000000',
+    'my.yaml: metrics.counters[0].multiplier: must be a number from 1e-18 to 1000000000000000000, not 0',
   ],
   ['no metrics', 'metrics: {}', /^my\.yaml: metrics: must have at least one metric/],
   [
