@@ -212,6 +212,7 @@ for _ in range(3):
       ],
       { stdio: ['ignore', 'pipe', 'inherit'] },
     );
+    const ended = once(listener, 'exit');
     await once(listener.stdout!, 'data');
     await output(
       client,
@@ -227,7 +228,7 @@ for _ in range(3):
     connection.close()
 `,
     );
-    await once(listener, 'exit');
+    await ended;
     const samples = await pod.scrape();
     const of = (name: string, container: string) => samples.value(`bpf_tcp_${name}`, { container });
     assert.equal(of('resets_received_total', 'server'), 3);
