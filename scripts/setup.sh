@@ -79,6 +79,8 @@ if [ "${1:-}" = test ]; then
   need strace 'watches programs in the tests, and kills a sidecar at each of its system calls' has_command strace
   need e2fsprogs 'makes a file system on a disk in the tests' has_command mkfs.ext2
   need mount 'makes disks of files in the tests' has_command losetup
+  need dnsmasq-base 'answers queries in the tests' has_command dnsmasq
+  need bind9-dnsutils 'sends queries in the tests' has_command dig
   need python3-prometheus-client 'parses the metrics in the tests' \
     has_file /usr/lib/python3/dist-packages/prometheus_client
 fi

@@ -1,8 +1,8 @@
 import { type BigIntStats, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { type MetricSpec, readMetricSpec, specLimits } from './contract/metric-spec.ts';
+import { type Metric, type MetricSpec, readMetricSpec, specLimits } from './contract/metric-spec.ts';
 import { mountPaths, programFiles } from './contract/pod.ts';
-import type { OptionValue } from './contract/probe-options.ts';
+import { labelBounds, type OptionValue } from './contract/probe-options.ts';
 import { isBuiltin } from './contract/probes.ts';
 import { hasObject, readObject, readSpec } from './objects.ts';
 import { readSpecApart } from './read-spec.ts';
@@ -50,7 +50,18 @@ export function wantedProbes({ probes, programs, probeOptions }: PodSettings): W
 
 export function builtinProbe(name: string, options: ProbeSource['options'] = {}): ProbeSource {
   const spec = readMetricSpec(readSpec(name), `${name}.yaml`);
-  return { name, spec, options, ...(hasObject(name) && { elf: readObject(name) }) };
+  const bounds = labelBounds(name, options);
+  const metrics = spec.metrics.map((metric) => boundLabels(metric, bounds));
+  return { name, spec: { ...spec, metrics }, options, ...(hasObject(name) && { elf: readObject(name) }) };
+}
+
+/** A metric whose labels have no more different values than `bounds` says. */
+function boundLabels(metric: Metric, bounds: ReadonlyMap<string, number>): Metric {
+  const labels = metric.labels?.map((label) => {
+    const maxValues = bounds.get(label.name);
+    return maxValues === undefined ? label : { ...label, maxValues };
+  });
+  return { ...metric, ...(labels && { labels }) };
 }
 
 /** A user's own, from the volume that holds it. */

@@ -32,6 +32,7 @@ export const toLoad: readonly Capability[] = ['BPF', 'PERFMON', 'NET_ADMIN'];
 const ofProbes: Record<(typeof builtinProbes)[number], readonly Capability[]> = {
   cpu: [],
   disk: [],
+  dns: ['NET_ADMIN'],
   files: [],
   http: ['NET_ADMIN'],
   network: ['NET_ADMIN'],

@@ -12,6 +12,8 @@ export interface LabelSpec extends KeyPart {
   name: string;
   /** Applied in turn: the first gets the key's bytes, each other the text of the one before. */
   decoders: DecoderSpec[];
+  /** How many different values it may have, where an option of the probe says so; with 0 it is left out. */
+  maxValues?: number;
 }
 
 export const decoderNames = [

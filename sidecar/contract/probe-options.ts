@@ -3,8 +3,11 @@ import type { builtinProbes } from './probes.ts';
 
 /** An option of a probe that a pod may set. */
 export type OptionSpec =
-  /** A whole number, which the program finds in its constant `option_<name>`. */
-  | { kind: 'number'; min: number; max: number }
+  /**
+   * A whole number, which the program finds in its constant `option_<name>`. Where it has a `label`, that has no more different
+   * values than the number; with 0, which it is when it is not set, series go without the label.
+   */
+  | { kind: 'number'; min: number; max: number; label?: string }
   /** Networks in CIDR notation, joined by `+`, which the program finds in its LPM trie `option_<name>`. */
   | { kind: 'networks'; most: number };
 
@@ -14,7 +17,19 @@ export type ProbeOptions = Readonly<Record<string, Readonly<Record<string, Optio
 type OptionTable = Partial<Record<(typeof builtinProbes)[number], Readonly<Record<string, OptionSpec>>>>;
 
 /** Every option that there is. */
-export const probeOptions: OptionTable = {};
+export const probeOptions: OptionTable = {
+  dns: { domains: { kind: 'number', min: 0, max: 1000, label: 'dns_question_name' } },
+};
+
+/** The labels of a probe that options bound, and how many different values each may have. */
+export function labelBounds(probe: string, set: ProbeOptions[string]): ReadonlyMap<string, number> {
+  const specs = Object.hasOwn(probeOptions, probe) ? probeOptions[probe as keyof OptionTable]! : {};
+  return new Map(
+    Object.entries(specs).flatMap(([name, spec]): [string, number][] =>
+      spec.kind === 'number' && spec.label !== undefined ? [[spec.label, Number(set[name] ?? 0)]] : [],
+    ),
+  );
+}
 
 /**
  * Reads `bpf.sh/probe-options`: `probe.option=value`, separated by commas. Returns why it cannot when something is wrong with

@@ -28,13 +28,20 @@ export function createLabelReader(
   losses: Losses = createLosses(),
 ): LabelReader {
   const readPairs = createPairReader(labels, context, losses);
-  const folds = labels.map(({ decoders }) =>
-    decoders.some(({ name }) => freeText.includes(name)) ? createFold(losses) : undefined,
+  const folds = labels.map(({ decoders, maxValues }) =>
+    maxValues !== undefined || decoders.some(({ name }) => freeText.includes(name))
+      ? createFold(losses, maxValues ?? maxDistinctValues)
+      : undefined,
   );
+  const isShown = labels.map(({ maxValues }) => maxValues !== 0);
   return (key) => {
     const pairs = readPairs(key);
     if (pairs === undefined) return undefined;
-    return renderLabels(pairs.map(([name, value], index) => [name, folds[index]?.(value) ?? value]));
+    return renderLabels(
+      pairs
+        .map(([name, value], index) => [name, folds[index]?.(value) ?? value] as const)
+        .filter((_, index) => isShown[index]),
+    );
   };
 }
 
@@ -70,11 +77,12 @@ export function createPairReader(
  * Lets the first values through and folds all others into one, for good: were a value let through later, its
  * events so far would leave the series of the others, whose counter would go down.
  */
-function createFold(losses: Losses): (value: string) => string {
+function createFold(losses: Losses, maxValues: number): (value: string) => string {
   const values = new Set<string>();
   return (value) => {
-    if (values.has(value)) return value;
-    if (values.size < maxDistinctValues) {
+    // Some programs fold by themselves.
+    if (values.has(value) || value === otherValues) return value;
+    if (values.size < maxValues) {
       values.add(value);
       return value;
     }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { readProbeOptions } from '../../../sidecar/contract/probe-options.ts';
+import { labelBounds, readProbeOptions } from '../../../sidecar/contract/probe-options.ts';
 
 const table = {
   network: { domains: { kind: 'number', min: 0, max: 100 } },
@@ -44,3 +44,9 @@ for (const [text, read] of [
 ] as const)
   test(`options ${JSON.stringify(text.slice(0, 40))}`, () =>
     assert.deepEqual(readProbeOptions(text, table), read));
+
+test('an option bounds the different values of its label, which are none when it is not set', () => {
+  assert.deepEqual([...labelBounds('dns', { domains: 50 })], [['dns_question_name', 50]]);
+  assert.deepEqual([...labelBounds('dns', {})], [['dns_question_name', 0]]);
+  assert.deepEqual([...labelBounds('constructor', {})], []);
+});
