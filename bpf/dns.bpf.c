@@ -346,7 +346,11 @@ __noinline int count_query(struct __sk_buff *skb, __u32 offset, __u32 end, __u32
         count_unanswered(key.container, 1);
     else
         add(socket->waiting, 1);
-    socket->container = key.container;
+    if (socket->container != key.container) {
+        socket->container = key.container;
+        /* Its counters are there, at 0, before they have anything to count. */
+        stats_of(key.container);
+    }
     if (before && before->question == question.hash)
         return 0;
     struct lookup lookup = {.start_ns = bpf_ktime_get_ns(), .question = question.hash};

@@ -69,6 +69,14 @@ describe('the dns probe', () => {
     });
     assert.deepEqual(resolver.queries(), { A: 8, AAAA: 4, MX: 4, TXT: 8 });
     assert.deepEqual(await counted('resolver'), nothing, 'the server is no client');
+    // A rate needs a counter that is there before it counts.
+    const unanswered = (await pod.scrape()).all.filter(
+      ({ name }) => name === 'bpf_dns_queries_unanswered_total',
+    );
+    assert.deepEqual(
+      unanswered.map(({ labels, value }) => [labels.container, value]),
+      [['web', 0]],
+    );
   });
 
   test('measures a lookup from the first query to the response, and tells errors apart', async () => {
@@ -396,8 +404,8 @@ for id in range(1500):
     headers: { accept: 'application/openmetrics-text; version=1.0.0' },
   });
   const family = (await response.text()).split('\n').filter((line) => /^(# \S+ )?bpf_dns_queries/.test(line));
-  const queries = parseOpenMetrics([...family, '# EOF\n'].join('\n')).filter(({ name }) =>
-    name.endsWith('_total'),
+  const queries = parseOpenMetrics([...family, '# EOF\n'].join('\n')).filter(
+    ({ name }) => name === 'bpf_dns_queries_total',
   );
   assert.equal(new Set(queries.map(({ labels }) => labels.dns_question_name)).size, 1001);
   assert.equal(
