@@ -63,15 +63,43 @@ typedef struct {
     int counter;
 } atomic_t;
 
+/* include/linux/mm_types_task.h: all but swap are resident. */
+#define MM_FILE_PAGES  0
+#define MM_ANON_PAGES  1
+#define MM_SWAP_PAGES  2
+#define MM_SHMEM_PAGES 3
+#define MM_COUNTERS    4
+
+struct percpu_counter {
+    __s64 count;
+};
+
+struct mm_struct {
+    struct percpu_counter rss_stat[MM_COUNTERS];
+    unsigned long hiwater_rss;
+};
+
+/* Before f1a7941243c1 ("mm: convert mm's rss stats into percpu_counter", Linux 6.2). */
+struct mm_rss_stat {
+    long count[MM_COUNTERS];
+};
+
+struct mm_struct___before_6_2 {
+    struct mm_rss_stat rss_stat;
+};
+
 struct signal_struct {
     atomic_t live;
     int group_exit_code;
     unsigned int flags;
+    unsigned long maxrss;
+    struct mm_struct *oom_mm;
 };
 
 struct task_struct {
     struct thread_info thread_info;
     unsigned int __state;
+    unsigned int flags;
     int exit_code;
     int pid;
     int tgid;
@@ -81,7 +109,10 @@ struct task_struct {
     struct sched_info sched_info;
     unsigned long nvcsw;
     unsigned long nivcsw;
-    __u64 start_time;
+    unsigned long min_flt;
+    unsigned long maj_flt;
+    struct mm_struct *mm;
+    char comm[16];
     struct css_set *cgroups;
     struct files_struct *files;
 };
@@ -89,6 +120,17 @@ struct task_struct {
 /* Before Linux 5.14 (2f064a59a11f) the state has another name. */
 struct task_struct___before_5_14 {
     volatile long state;
+};
+
+/* Of the tracepoint oom/mark_victim. */
+struct trace_event_raw_mark_victim {
+    unsigned int uid;
+};
+
+/* The two are a page apart (kernel/bpf/ringbuf.c). */
+struct bpf_ringbuf {
+    unsigned long consumer_pos;
+    unsigned long producer_pos;
 };
 
 struct blkcg {

@@ -35,6 +35,7 @@ const ofProbes: Record<(typeof builtinProbes)[number], readonly Capability[]> = 
   dns: ['NET_ADMIN'],
   files: [],
   http: ['NET_ADMIN'],
+  memory: [],
   network: ['NET_ADMIN'],
   pressure: [],
   process: [],
