@@ -113,6 +113,7 @@ struct task_struct {
     unsigned long maj_flt;
     struct mm_struct *mm;
     char comm[16];
+    __u64 start_time;
     struct css_set *cgroups;
     struct files_struct *files;
 };
