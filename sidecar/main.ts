@@ -12,7 +12,8 @@ import { createOwnMetrics, type OwnMetrics } from './metrics.ts';
 import { subdirectories } from './pod/cgroups.ts';
 import { type Identity, readIdentity } from './pod/identity.ts';
 import { watchDirectory } from './pod/watch.ts';
-import { createPrivilege, emptyOtherThreads, limitCapabilities } from './privilege.ts';
+import { createPrivilege, emptyOtherThreads, limitCapabilities, type Privilege } from './privilege.ts';
+import { createProfileRoute } from './profile/route.ts';
 import { readingOption, runReading } from './read-spec.ts';
 import { renderLabels } from './series/labels.ts';
 import { type Answer, closeServer, createHttpServer, listen, type Routes, text } from './server.ts';
@@ -39,6 +40,8 @@ It serves
   /metrics   Prometheus text or OpenMetrics
   /healthz   200 while the process works
   /readyz    200 when every probe is attached; with ?fail-open=true also when one has failed for good
+  /debug/pprof/profile?seconds=10
+             with the probe profile: what was on the CPUs in the next 1 to 60 seconds, for go tool pprof
   /          a page for people: what is attached, and why something is not
 
 Exit codes: 0 ended by SIGTERM or SIGINT, 1 could not start, 2 wrong usage or environment.
@@ -85,7 +88,7 @@ export async function run(argv: string[]): Promise<number> {
   if (!emptied)
     log('warn', 'threads that need no capabilities keep them, because the container lacks CAP_SETUID');
   const own = createOwnMetrics(sidecar);
-  const server = createHttpServer(routesOf(identity, sidecar, own), (error) =>
+  const server = createHttpServer(routesOf(identity, sidecar, own, privilege), (error) =>
     log('error', 'a request failed', { error: error.message }),
   );
   const directories = programs.map((name) => join(mountPaths.programs, name));
@@ -116,7 +119,7 @@ function write(line: string): void {
   process.stdout.write(line);
 }
 
-function routesOf(identity: Identity, sidecar: Sidecar, own: OwnMetrics): Routes {
+function routesOf(identity: Identity, sidecar: Sidecar, own: OwnMetrics, privilege: Privilege): Routes {
   return {
     [paths.metrics]: ({ accept }): Answer => {
       const format = negotiateFormat(accept);
@@ -130,6 +133,7 @@ function routesOf(identity: Identity, sidecar: Sidecar, own: OwnMetrics): Routes
       const problems = problemsOf(status).join('\n');
       return text(query.get('fail-open') === 'true' ? 200 : 503, problems);
     },
+    [paths.profile]: createProfileRoute(sidecar, privilege),
     '/': () => text(200, renderStatus(identity, sidecar.status)),
   };
 }

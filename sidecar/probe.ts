@@ -14,6 +14,7 @@ import { refuseLargeReads } from './maps/size.ts';
 import type { PodCgroup } from './pod/cgroups.ts';
 import { metricsOfMaps } from './probe-metrics.ts';
 import { createProbeReader, mapsOf, type ProbeContext, type ProbeReader } from './probe-reader.ts';
+import { createProfiler, type Profiler } from './profile/profiler.ts';
 import type { Attachment } from './programs/attach/family.ts';
 import { attachProgram } from './programs/attach.ts';
 import { createCgroupIdMap } from './programs/cgroup-id-map.ts';
@@ -37,6 +38,8 @@ export interface Probe extends ProbeReader {
   read(): Family[];
   /** Brings its programs in line with the containers that there are now; undefined when none depends on them. */
   follow?: () => void;
+  /** What has its samples taken; undefined when it has none that are taken on demand. */
+  profiler?: Profiler;
   /** What its programs have cost, where the kernel counts that: each with what stands in for it on its hooks. */
   statistics(): ProgramStatistics[];
   /** Detaches the programs and frees their maps. */
@@ -84,7 +87,9 @@ export function startProbe(
   const programs: AttachedProgram[] = [];
   let reader: ProbeReader | undefined;
   let releaseNames: (() => void) | undefined;
+  let profiler: Profiler | undefined;
   const close = () => {
+    profiler?.close();
     for (const { attachment } of programs) attachment?.detach();
     reader?.close();
     releaseNames?.();
@@ -116,7 +121,12 @@ export function startProbe(
     const clearings = programs.every(({ attachment }) => attachment?.refresh)
       ? object.maps.filter(({ name }) => !name.includes('.')).flatMap((map) => createClearing(map) ?? [])
       : [];
-    const { families } = reader;
+    const enabling = programs.flatMap(({ attachment }) => attachment?.enable ?? []);
+    const enable = (on: boolean) => {
+      for (const action of enabling) action(on);
+    };
+    if (enabling.length > 0) profiler = createProfiler(object, enable, context);
+    const { families, needs } = reader;
     const prepare = () => {
       updateCgroups();
       for (const clear of clearings) clear();
@@ -132,6 +142,7 @@ export function startProbe(
         prepare();
         return [...families()];
       },
+      ...(profiler && { profiler, needs: [...needs, 'SYSLOG'] }),
       ...(programs.some(({ attachment }) => attachment?.follow) && { follow }),
       statistics: () =>
         programs.flatMap(({ state, attachment, own }) =>

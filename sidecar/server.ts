@@ -12,12 +12,21 @@ export interface Answer {
   contentType: string;
   /** In one or, where it may be long, in pieces that are made one after the other. */
   body: string | Buffer | AsyncGenerator<Buffer>;
+  /** Whether its content is compressed already, and compressing it for the way would be in vain. */
+  isCompressed?: boolean;
 }
 
-/** Paths, each with what answers a GET; `query` is what follows the question mark. */
-export type Routes = Readonly<
-  Record<string, (request: { accept: string; query: URLSearchParams }) => Answer | Promise<Answer>>
->;
+/**
+ * What answers a GET: `query` is what follows the question mark; `gone` tells when nobody waits for the answer any more.
+ */
+export type Route = (request: {
+  accept: string;
+  query: URLSearchParams;
+  gone: AbortSignal;
+}) => Answer | Promise<Answer>;
+
+/** By path. */
+export type Routes = Readonly<Record<string, Route>>;
 
 /** Bytes of a body from which on it is compressed: below, it fits into one packet anyway. */
 const gzipThreshold = 1024;
@@ -60,7 +69,10 @@ export function createHttpServer(routes: Routes, onError: (error: Error) => void
     if (!url || !route)
       return reply(text(404, `nothing is here; there are ${Object.keys(routes).join(', ')}`));
     try {
-      await reply(await route({ accept: request.headers.accept ?? '', query: url.searchParams }));
+      const closing = new AbortController();
+      response.once('close', () => closing.abort());
+      const { accept = '' } = request.headers;
+      await reply(await route({ accept, query: url.searchParams, gone: closing.signal }));
     } catch (error) {
       // Whoever asked has gone.
       if ((error as NodeJS.ErrnoException).code === 'ERR_STREAM_PREMATURE_CLOSE') return;
@@ -105,7 +117,7 @@ async function send(request: IncomingMessage, response: ServerResponse, answer: 
       ? { start: [Buffer.from(answer.body)] }
       : await gather(takingTurns(answer.body), keptAtOnce);
   const isShort = gathered.start.reduce((bytes, { length }) => bytes + length, 0) < gzipThreshold;
-  const zipped = !isShort && acceptsGzip(request);
+  const zipped = !isShort && !answer.isCompressed && acceptsGzip(request);
   const headers = {
     'content-type': answer.contentType,
     vary: 'Accept, Accept-Encoding',

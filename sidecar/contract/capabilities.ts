@@ -29,6 +29,7 @@ const always: readonly Capability[] = ['BPF', 'PERFMON'];
 export const toLoad: readonly Capability[] = ['BPF', 'PERFMON', 'NET_ADMIN'];
 
 /** Beyond those: programs on packets and sockets. */
+/** Beyond those: programs on packets and sockets (NET_ADMIN), the names of the kernel's functions (SYSLOG). */
 const ofProbes: Record<(typeof builtinProbes)[number], readonly Capability[]> = {
   cpu: [],
   disk: [],
@@ -39,6 +40,7 @@ const ofProbes: Record<(typeof builtinProbes)[number], readonly Capability[]> = 
   network: ['NET_ADMIN'],
   pressure: [],
   process: [],
+  profile: ['SYSLOG'],
   syscalls: [],
   tcp: ['NET_ADMIN'],
 };

@@ -50,4 +50,6 @@ export const paths = {
    * probe that cannot attach must not keep the application from starting.
    */
   settled: '/readyz?fail-open=true',
+  /** Where Go's own net/http/pprof has it. */
+  profile: '/debug/pprof/profile',
 } as const;

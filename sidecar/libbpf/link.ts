@@ -6,6 +6,7 @@ import { captureLog } from './log.ts';
 import { errno } from './memory.ts';
 import { bpfCall, libbpf, libc } from './native.ts';
 import { type Program, programFd } from './object.ts';
+import { disablePerfEvent, enablePerfEvent } from './perf-event.ts';
 import { AttachType } from './types.ts';
 
 /** A program on a hook, until it is closed or the process ends. */
@@ -14,6 +15,8 @@ export interface Link {
   fd?: number;
   /** Runs a program that runs when it is asked to. */
   refresh?(): void;
+  /** Lets events that were attached disabled come, or come no more. */
+  enable?(on: boolean): void;
   close(): void;
 }
 
@@ -66,16 +69,31 @@ export function attachUsdt(program: Program, path: string, provider: string, nam
   );
 }
 
-/** An opened perf event, which is the link's from here on. The kernel has links for these since Linux 5.15. */
-export function attachPerfEvent(program: Program, event: number): Link {
+/**
+ * An opened perf event, which is the link's from here on; one that was opened `disabled` comes when the link enables it.
+ * The kernel has links for these since Linux 5.15.
+ */
+export function attachPerfEvent(program: Program, event: number, disabled = false): Link {
+  const enable = (on: boolean) => (on ? enablePerfEvent : disablePerfEvent)(event);
+  const close = () => closeSync(event);
   try {
     const link = createLink(program, 'its perf event', event, AttachType.perfEvent);
-    closeSync(event);
-    return link;
+    if (!disabled) {
+      close();
+      return link;
+    }
+    return {
+      ...link,
+      enable,
+      close() {
+        link.close();
+        close();
+      },
+    };
   } catch (error) {
     const outcome = isUnknown(error) ? setProgram(event, program) : error;
-    if (outcome === undefined) return { close: () => closeSync(event) };
-    closeSync(event);
+    if (outcome === undefined) return { ...(disabled && { enable }), close };
+    close();
     throw outcome;
   }
 }

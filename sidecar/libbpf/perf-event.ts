@@ -10,7 +10,9 @@ const callNumbers: Partial<Record<NodeJS.Architecture, number>> = { x64: 298, ar
 const PERF_FLAG_PID_CGROUP = 4;
 const PERF_FLAG_FD_CLOEXEC = 8;
 const PERF_EVENT_IOC_ENABLE = 0x2400;
-/** The bit of `flags` that makes `sample_period` a frequency. */
+const PERF_EVENT_IOC_DISABLE = 0x2401;
+/** The bits of `flags` that keep the event from coming, and make `sample_period` a frequency. */
+const DISABLED = 1;
 const FREQ = 1 << 10;
 
 /** struct perf_event_attr of <linux/perf_event.h>, as far as it is ours to set. */
@@ -23,6 +25,8 @@ export interface PerfEvent {
   samplePeriod?: number;
   /** Samples per second, instead of a period. */
   frequency?: number;
+  /** Whether it comes only from enablePerfEvent on. */
+  disabled?: boolean;
   /** The function of a kprobe, the file of a uprobe. */
   name?: string;
   /** In bytes, from the beginning of a kprobe's function or a uprobe's file. */
@@ -46,7 +50,8 @@ export function openPerfEvent(event: PerfEvent, { cpu, cgroup }: PerfScope): num
   attribute.writeBigUInt64LE(BigInt(event.config), 8);
   attribute.writeBigUInt64LE(BigInt(event.frequency ?? event.samplePeriod ?? 0), 16);
   attribute.writeBigUInt64LE(BigInt(event.sampleType ?? 0), 24);
-  attribute.writeUInt32LE(event.frequency === undefined ? 0 : FREQ, 40);
+  const bits = (event.disabled ? DISABLED : 0) | (event.frequency === undefined ? 0 : FREQ);
+  attribute.writeUInt32LE(bits, 40);
   const name = Buffer.from(`${event.name ?? ''}\0`);
   keepAlive(name);
   if (event.name !== undefined) attribute.writeBigUInt64LE(BigInt(addressOf(name)), 56);
@@ -86,4 +91,10 @@ function describe({ name }: PerfEvent, cpu: number): string {
 export function enablePerfEvent(fd: number): void {
   if (libc.ioctl(fd, PERF_EVENT_IOC_ENABLE, 0) < 0)
     throw new BpfError('a perf event cannot be enabled', errno(), '');
+}
+
+/** When it returns, no program of the event runs any more, and none begins to. */
+export function disablePerfEvent(fd: number): void {
+  if (libc.ioctl(fd, PERF_EVENT_IOC_DISABLE, 0) < 0)
+    throw new BpfError('a perf event cannot be disabled', errno(), '');
 }

@@ -72,17 +72,22 @@ export function behindDispatcher(dispatching: Dispatching): AttachFamily {
         const kinds = dispatching.dispatchers(program);
         for (const kind of kinds) attachments.push(attachDispatcher(dispatching, kind, program, pod, hooks));
         const refreshing = attachments.flatMap(({ refresh }) => refresh ?? []);
+        const enabling = attachments.flatMap(({ enable }) => enable ?? []);
         const standIns = () =>
           attachments.flatMap((attachment) => attachment.standIns?.() ?? [programFd(program)]);
         const remarks = [...kinds, ...attachments].flatMap(({ remark }) => remark ?? []);
         const refresh = () => {
           for (const action of refreshing) action();
         };
+        const enable = (on: boolean) => {
+          for (const action of enabling) action(on);
+        };
         return {
           detach,
           standIns,
           ...(remarks.length > 0 && { remark: remarks.join('; ') }),
           ...(refreshing.length > 0 && { refresh }),
+          ...(enabling.length > 0 && { enable }),
         };
       } catch (error) {
         detach();
@@ -117,8 +122,12 @@ function attachDispatcher(
   const dispatcher = attempt(start);
   if (dispatcher instanceof TailCallRefused) {
     // Only those in the pod cgroup put the program in at once: there the kernel has found the pod already.
-    const { close } = linkTo(dispatching, program, program, pod);
-    return { detach: close, remark: `it sees the sidecar's own events too, because ${dispatcher.message}` };
+    const { close, enable } = linkTo(dispatching, program, program, pod);
+    return {
+      detach: close,
+      ...(enable && { enable }),
+      remark: `it sees the sidecar's own events too, because ${dispatcher.message}`,
+    };
   }
   if (dispatcher instanceof Error) throw dispatcher;
   return isGlobal(dispatcher.object)

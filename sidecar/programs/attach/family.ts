@@ -23,6 +23,8 @@ export interface Attachment {
   standIns?(): number[];
   /** Runs what runs at scrapes, before the maps are read. Throws an Error that says why it cannot. */
   refresh?(): void;
+  /** Lets events that were attached disabled come, or come no more. */
+  enable?(on: boolean): void;
   /** Brings it in line with the containers that there are now. Throws an Error that says why it cannot work. */
   follow?(): void;
   detach(): void;

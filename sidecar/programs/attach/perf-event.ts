@@ -11,7 +11,8 @@ const maxFrequency = 10_000;
 
 /**
  * `perf_event/type=<n>,config=<n>,frequency=<Hz>`, as in cloudflare/ebpf_exporter, or `period=<events>` instead of the
- * frequency: an event on each CPU, which the kernel counts while a task of the pod runs.
+ * frequency: an event on each CPU, which the kernel counts while a task of the pod runs. With `disabled=1` at the end it
+ * does so only while somebody has it enabled.
  */
 export const perfEvent = behindDispatcher({
   accepts: ({ type }) => type === ProgramType.perfEvent,
@@ -36,12 +37,14 @@ export const perfEvent = behindDispatcher({
 });
 
 function attachOn(cpu: number, program: Program, event: PerfEvent, cgroup: number): Link {
-  return attachPerfEvent(program, openPerfEvent(event, { cpu, cgroup }));
+  return attachPerfEvent(program, openPerfEvent(event, { cpu, cgroup }), event.disabled);
 }
 
 function parseEvent({ name, section }: Program): PerfEvent {
-  const [, type, config, rate, count] =
-    /^perf_event\/type=(\d+),config=(0x[0-9a-fA-F]+|\d+),(frequency|period)=(\d+)$/.exec(section) ?? [];
+  const [, type, config, rate, count, disabled] =
+    /^perf_event\/type=(\d+),config=(0x[0-9a-fA-F]+|\d+),(frequency|period)=(\d+)(,disabled=1)?$/.exec(
+      section,
+    ) ?? [];
   const number = Number(count);
   if (type === undefined || config === undefined || !Number.isSafeInteger(number) || number < 1)
     throw new Error(
@@ -50,5 +53,5 @@ function parseEvent({ name, section }: Program): PerfEvent {
   if (rate === 'frequency' && number > maxFrequency)
     throw new Error(`program ${name}: a frequency of ${number} Hz is above the allowed ${maxFrequency}`);
   const rates = rate === 'frequency' ? { frequency: number } : { samplePeriod: number };
-  return { type: Number(type), config: BigInt(config), ...rates };
+  return { type: Number(type), config: BigInt(config), ...rates, disabled: disabled !== undefined };
 }

@@ -50,11 +50,12 @@ export function keepDispatcher(dispatcher: Dispatcher, pod: PodCgroup, program: 
 
 /** A dispatcher that works for one program, and goes with it. */
 export function attachmentOf(dispatcher: Dispatcher): Attachment {
-  const { refresh } = dispatcher.link;
+  const { refresh, enable } = dispatcher.link;
   return {
     detach: () => closeDispatcher(dispatcher),
     standIns: () => [standIn(dispatcher)],
     ...(refresh && { refresh }),
+    ...(enable && { enable }),
   };
 }
 

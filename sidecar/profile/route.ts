@@ -1,0 +1,61 @@
+import { gzipSync } from 'node:zlib';
+import type { Privilege } from '../privilege.ts';
+import { readKernelSymbols } from '../series/decoders/kernel-symbols.ts';
+import { type Answer, type Route, text } from '../server.ts';
+import type { Sidecar } from '../sidecar.ts';
+import { encodeProfile, type Recording } from './pprof.ts';
+
+const probeName = 'profile';
+const seconds = { least: 1, most: 60, default: 10 };
+
+/**
+ * Answers with a profile of the seconds from now on, compressed with gzip: what `go tool pprof` reads. One at a time, and
+ * only while the probe is switched on.
+ */
+export function createProfileRoute(sidecar: Sidecar, privilege: Privilege): Route {
+  let busy = false;
+  return async ({ query, gone }) => {
+    const wanted = readSeconds(query.get('seconds'));
+    if (wanted === undefined)
+      return text(400, `seconds must be a whole number from ${seconds.least} to ${seconds.most}`);
+    const profiler = [...sidecar.probes()].find(({ name }) => name === probeName)?.profiler;
+    if (profiler === undefined) return notAttached(sidecar);
+    if (busy) return text(409, 'a profile is being taken; ask again when it is done');
+    busy = true;
+    try {
+      return answerOf(await profiler.record(wanted, gone), privilege);
+    } catch (error) {
+      if ((error as Error).name !== 'AbortError') throw error;
+      return text(503, `the probe ${probeName} was switched off before the profile was complete`);
+    } finally {
+      busy = false;
+    }
+  };
+}
+
+function readSeconds(given: string | null): number | undefined {
+  if (given === null) return seconds.default;
+  const number = /^[0-9]{1,2}$/.test(given) ? Number(given) : Number.NaN;
+  return number >= seconds.least && number <= seconds.most ? number : undefined;
+}
+
+function notAttached({ status }: Sidecar): Answer {
+  const probe = status.probes.find(({ name }) => name === probeName);
+  if (probe === undefined)
+    return text(
+      404,
+      `the probe ${probeName} is not switched on: add ${probeName} to the pod's annotation bpf.sh/probes`,
+    );
+  const problem = probe.problem ?? probe.programs.find((program) => program.problem)?.problem ?? 'attaching';
+  return text(503, `the probe ${probeName} is not attached: ${problem}`);
+}
+
+function answerOf(recording: Recording, privilege: Privilege): Answer {
+  const hasKernel = recording.frames.some(({ kind }) => kind === 'kernel');
+  // The kernel shows the addresses to who has CAP_SYSLOG in force. Not kept: they take megabytes, and modules come and go.
+  const symbols = hasKernel
+    ? privilege.briefly(() => readKernelSymbols('/proc/kallsyms'))
+    : { around: () => undefined };
+  const body = gzipSync(encodeProfile(recording, symbols.around));
+  return { status: 200, contentType: 'application/octet-stream', body, isCompressed: true };
+}
