@@ -19,34 +19,34 @@ export interface Profiler {
 
 /** Milliseconds after which the map is emptied, whose room is for what comes in that time. */
 const drainPause = 1_000;
-/** Different stacks of a profile: some 20 MB while it is made. */
-const maxStacks = 16_384;
+/** At their most some 10 MB while a profile is made; a busy minute has a few hundred stacks. */
+const room = { stacks: 4_096, frames: 16_384 };
 /** Nanoseconds: what the kernel makes of the 99 Hz of bpf/profile.bpf.c. */
 const period = Math.floor(1e9 / 99);
 
-/** `enable` switches the events of the object's programs. Throws an Error when the object has not the maps for it. */
+/** `enable` switches the events of the object's programs, whose maps are those of bpf/profile.bpf.c. */
 export function createProfiler(
   object: BpfObject,
   enable: (on: boolean) => void,
   { containerName, wantsContainer }: Pick<DecoderContext, 'containerName' | 'wantsContainer'>,
 ): Profiler {
-  const stacks = findMap(object, 'stacks');
-  const uncounted = findMap(object, 'uncounted');
   const closing = new AbortController();
-  const lost = () => Number(lookupElement(mapFd(uncounted), Buffer.alloc(4), 8).readBigUInt64LE());
 
   return {
     async record(seconds, gone) {
       const ended = AbortSignal.any([closing.signal, gone]);
+      const stacks = findMap(object, 'stacks');
+      const uncounted = findMap(object, 'uncounted');
+      const lost = () => Number(lookupElement(mapFd(uncounted), Buffer.alloc(4), 8).readBigUInt64LE());
       // Made anew each time, so that its memory goes afterwards.
       const read = createMapReader(stacks);
-      const tally = createTally(containerName, maxStacks);
+      const tally = createTally(containerName, room);
       const lostBefore = lost();
       const drain = () => {
         const entries = read();
-        tally.add(
-          [...readStacks(entries)].filter(({ container }) => wantsContainer(containerName(container))),
-        );
+        // One after the other: all at once they would take several times the memory of the map.
+        for (const stack of readStacks(entries))
+          if (wantsContainer(containerName(stack.container))) tally.add(stack);
         for (let index = 0; index < entries.count; index++)
           deleteElement(
             mapFd(stacks),

@@ -16,11 +16,17 @@ export interface TalliedStack {
   frames: readonly number[];
 }
 
-/** Adds stacks up, at most `room` different ones. `containerName` is asked at once: it may be gone later. */
+/** Different ones that there may be; the frames of the last stack may be more. */
+export interface Room {
+  stacks: number;
+  frames: number;
+}
+
+/** Adds stacks up, as far as there is room. `containerName` is asked at once: it may be gone later. */
 export function createTally(
   containerName: (id: bigint) => string,
-  room: number,
-): { add(stacks: Iterable<Stack>): void; result(): Tally } {
+  room: Room,
+): { add(stack: Stack): void; result(): Tally } {
   const frames: Frame[] = [];
   const numbers = new Map<string, number>();
   const stacks = new Map<string, TalliedStack>();
@@ -38,20 +44,21 @@ export function createTally(
   }
 
   return {
-    add(some) {
-      for (const { container: id, command, samples, frames: ofStack } of some) {
-        const container = containerName(id);
-        if (stacks.size === room) {
-          omitted += samples;
-          continue;
-        }
-        const indices = ofStack.map(numberOf);
-        const name = JSON.stringify([container, command, ...indices]);
-        const known = stacks.get(name);
-        if (known) known.samples += samples;
-        else stacks.set(name, { container, command, samples, frames: indices });
-      }
+    add({ container: id, command, samples, frames: ofStack }) {
+      const container = containerName(id);
+      const isFull = stacks.size >= room.stacks || frames.length >= room.frames;
+      const find = isFull ? (frame: Frame) => numbers.get(nameOf(frame)) : numberOf;
+      const indices = ofStack.map(find);
+      const name = JSON.stringify([container, command, ...indices]);
+      const known = stacks.get(name);
+      if (known) known.samples += samples;
+      else if (isFull) omitted += samples;
+      else stacks.set(name, { container, command, samples, frames: indices as number[] });
     },
     result: () => ({ frames, stacks: [...stacks.values()], omitted }),
   };
+}
+
+function nameOf(frame: Frame): string {
+  return frame.kind === 'file' ? `${frame.buildId}+${frame.offset}` : `${frame.kind} ${frame.address}`;
 }

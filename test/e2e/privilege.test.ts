@@ -48,7 +48,7 @@ function assertRests(pod: ObservedPod, permitted: readonly Capability[]): void {
 const ours = BigInt(`0x${/^CapBnd:\t(.*)$/m.exec(readFileSync('/proc/self/status', 'utf8'))![1]}`);
 
 test('a privileged sidecar keeps only what its probes may need, in one thread, and only BPF in force', async (t) => {
-  const permitted = ['BPF', 'PERFMON', 'NET_ADMIN'] as const;
+  const permitted = ['BPF', 'PERFMON', 'NET_ADMIN', 'SYSLOG'] as const;
   const pod = await podFor(t, { probes: 'syscalls' });
   assertRests(pod, permitted);
   for (const { bounding } of threadsOf(mainThread(pod)))
