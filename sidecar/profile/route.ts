@@ -6,6 +6,8 @@ import type { Sidecar } from '../sidecar.ts';
 import { encodeProfile, type Recording } from './pprof.ts';
 
 const probeName = 'profile';
+const namelessKernel =
+  "the names of the kernel's functions cannot be read: the container must be privileged, or have CAP_SYSLOG, and kernel.kptr_restrict must be below 2";
 const seconds = { least: 1, most: 60, default: 10 };
 
 /**
@@ -51,11 +53,15 @@ function notAttached({ status }: Sidecar): Answer {
 }
 
 function answerOf(recording: Recording, privilege: Privilege): Answer {
-  const hasKernel = recording.frames.some(({ kind }) => kind === 'kernel');
+  const inKernel = recording.frames.flatMap((frame) => (frame.kind === 'kernel' ? [frame.address] : []));
   // The kernel shows the addresses to who has CAP_SYSLOG in force. Not kept: they take megabytes, and modules come and go.
-  const symbols = hasKernel
-    ? privilege.briefly(() => readKernelSymbols('/proc/kallsyms'))
-    : { around: () => undefined };
-  const body = gzipSync(encodeProfile(recording, symbols.around));
+  const { around } =
+    inKernel.length > 0
+      ? privilege.briefly(() => readKernelSymbols('/proc/kallsyms'))
+      : { around: () => undefined };
+  const comments = inKernel.some(around) || inKernel.length === 0 ? [] : [namelessKernel];
+  const body = gzipSync(
+    encodeProfile({ ...recording, comments: [...recording.comments, ...comments] }, around),
+  );
   return { status: 200, contentType: 'application/octet-stream', body, isCompressed: true };
 }

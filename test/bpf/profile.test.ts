@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
-import { type ChildProcess, execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { after, before, describe, type TestContext, test } from 'node:test';
 import { gunzipSync } from 'node:zlib';
 import type { Container } from '../../scripts/node/sandbox.ts';
@@ -17,19 +17,26 @@ const route = '/debug/pprof/profile';
 const frequency = 99;
 
 /** Spins in containers until the test ends; with a frame pointer and a build id. */
-function spinIn(t: TestContext, ...containers: Container[]): string {
+async function spinIn(t: TestContext, ...containers: Container[]): Promise<string> {
   const path = compileNative(t, 'spin.c', '-fno-omit-frame-pointer', '-Wl,--build-id');
-  for (const container of containers) runIn(t, container, path);
+  await Promise.all(containers.map((container) => runIn(t, container, path)));
   return path;
 }
 
-function runIn(t: TestContext, container: Container, ...argv: string[]): ChildProcess {
+/** Resolves when the command has taken the place of what starts it in the container. */
+async function runIn(t: TestContext, container: Container, ...argv: string[]): Promise<void> {
   const child = container.spawn(argv, { stdio: 'ignore' });
   t.after(async () => {
     child.kill('SIGKILL');
     if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
   });
-  return child;
+  const command = basename(argv[0]!);
+  await eventually(() => assert.ok(commandsIn(container).includes(command)));
+}
+
+function commandsIn({ cgroup }: Container): string[] {
+  const processes = readFileSync(join(cgroup, 'cgroup.procs'), 'utf8').split('\n').filter(Boolean);
+  return processes.map((pid) => readFileSync(`/proc/${pid}/comm`, 'utf8').trim());
 }
 
 async function fetchProfile(pod: ObservedPod, seconds: number): Promise<Buffer> {
@@ -87,8 +94,7 @@ describe('the profile probe', () => {
 
   test('has as many samples as the CPU time that a container had, and none of others', async (t) => {
     const other = await podFor(t, { probes: 'syscalls', pod: 'other' });
-    const path = spinIn(t, web, other.addContainer('web'), pod.sidecar);
-    await eventually(() => assert.ok(cpuSeconds(web) > 0));
+    const path = await spinIn(t, web, other.addContainer('web'), pod.sidecar);
     const countedBefore = await counted();
     const began = performance.now();
     const used = cpuSeconds(web);
@@ -132,7 +138,7 @@ describe('the profile probe', () => {
   });
 
   test("names the kernel's functions, and tells none of their addresses", async (t) => {
-    runIn(t, web, 'dd', 'if=/dev/zero', 'of=/dev/null', 'bs=64k');
+    await runIn(t, web, 'dd', 'if=/dev/zero', 'of=/dev/null', 'bs=64k');
     const profile = decodeProfile(await fetchProfile(pod, 1));
     const inKernel = profile.samples.flatMap(({ frames }) =>
       frames.filter(({ mapping }) => mapping?.file === '[kernel.kallsyms]'),
@@ -157,7 +163,7 @@ describe('the profile probe', () => {
 
   test('is read by go tool pprof', async (t) => {
     if (spawnSync('go', ['version']).status !== 0) return t.skip('needs Go, which is not installed');
-    spinIn(t, web);
+    await spinIn(t, web);
     const compressed = await fetchProfile(pod, 1);
     const directory = mkdtempSync(join(tmpdir(), 'bpf-sidecar-test-'));
     t.after(() => rmSync(directory, { recursive: true }));

@@ -9,6 +9,7 @@ import { eventually } from '../support/eventually.ts';
 import { request } from '../support/http.ts';
 import { heldBy, remaining } from '../support/kernel.ts';
 import { entrypoint, type ObservedPod, output, podFor } from '../support/pod.ts';
+import { decodeProfile } from '../support/profile.ts';
 import { maskOf, threadsOf } from '../support/threads.ts';
 import { writing } from '../support/work.ts';
 
@@ -82,7 +83,8 @@ for (const probe of builtinProbes) {
     assertRests(pod, toAttach);
   });
 
-  for (const missing of toAttach)
+  // Attaches without it: see below.
+  for (const missing of toAttach.filter((name) => name !== 'SYSLOG'))
     test(`${probe} does not work without ${missing}, and says so`, async (t) => {
       const pod = await podFor(t, {
         probes: probe,
@@ -96,6 +98,24 @@ for (const probe of builtinProbes) {
       );
     });
 }
+
+test('without SYSLOG a profile has no names of kernel functions, and says so', async (t) => {
+  if (Number(readFileSync('/proc/sys/kernel/perf_event_paranoid', 'utf8')) <= 1)
+    return t.skip(
+      'needs kernel.perf_event_paranoid of 2 or more: here the kernel shows its functions to everybody',
+    );
+  const pod = await podFor(t, { probes: 'profile', edit: limitedTo(['BPF', 'PERFMON', 'SETUID']) });
+  const web = pod.addContainer('web');
+  const work = web.spawn(writing(100_000_000), { stdio: 'ignore' });
+  t.after(() => work.kill('SIGKILL'));
+  const response = await fetch(pod.url('/debug/pprof/profile?seconds=1'));
+  const profile = decodeProfile(Buffer.from(await response.arrayBuffer()));
+  assert.deepEqual(profile.comments, [
+    "the names of the kernel's functions cannot be read: the container must be privileged, or have CAP_SYSLOG, and kernel.kptr_restrict must be below 2",
+  ]);
+  const functions = profile.samples.flatMap(({ frames }) => frames.flatMap((frame) => frame.functions));
+  assert.deepEqual([...new Set(functions)], ['[kernel]']);
+});
 
 test('without SETUID it works, and tells that other threads keep what they have', async (t) => {
   const pod = await podFor(t, { probes: 'syscalls', edit: limitedTo(['BPF', 'PERFMON']) });
@@ -123,10 +143,10 @@ test('with the capabilities of its probes it counts, and shares dispatchers', as
   }
 });
 
-test('a sidecar that only attaches has BPF and nothing else once it has, and counts, and ends cleanly', async (t) => {
+test('a sidecar that only attaches has only what reading needs once it has, and counts, and ends cleanly', async (t) => {
   const pod = await podFor(t, { probes: builtinProbes.join(), privilege: 'attach-only' });
   assert.equal((await request(pod.url('/readyz'))).text, 'every probe is attached\n');
-  assertRests(pod, ['BPF']);
+  assertRests(pod, ['BPF', 'SYSLOG']);
   await assertCounts(pod);
   const before = heldBy(mainThread(pod));
 
@@ -140,7 +160,7 @@ test('a sidecar that only attaches has BPF and nothing else once it has, and cou
   await assertCounts(pod);
   assert.equal((await request(pod.url('/readyz'))).status, 200);
   assert.deepEqual(heldBy(mainThread(pod)), before);
-  assertRests(pod, ['BPF']);
+  assertRests(pod, ['BPF', 'SYSLOG']);
 
   await pod.running.stop();
   assert.equal(pod.running.containers[0]!.outcome(), 'ended with exit code 0');
