@@ -4,11 +4,11 @@ import { StringDecoder } from 'node:string_decoder';
 const chunkSize = 64 * 1024;
 
 /**
- * The lines of a text file, without ever holding all of it. Ends after `maxBytes`, so that a file of any size
+ * The lines of a text file, by its path or open, without ever holding all of it. Closes it. Ends after `maxBytes`, so that a file of any size
  * does no harm. Throws what opening and reading throw.
  */
-export function* readLines(path: string, maxBytes: number): Generator<string> {
-  const file = openSync(path, 'r');
+export function* readLines(source: string | number, maxBytes: number): Generator<string> {
+  const file = typeof source === 'number' ? source : openSync(source, 'r');
   try {
     const chunk = Buffer.alloc(chunkSize);
     const decoder = new StringDecoder('utf8');

@@ -1,8 +1,10 @@
+import { openSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
+import { attempt } from '../attempt.ts';
 import type { Privilege } from '../privilege.ts';
-import { readKernelSymbols } from '../series/decoders/kernel-symbols.ts';
 import { type Answer, type Route, text } from '../server.ts';
 import type { Sidecar } from '../sidecar.ts';
+import { nameKernelFunctions } from './kernel-functions.ts';
 import { encodeProfile, type Recording } from './pprof.ts';
 
 const probeName = 'profile';
@@ -25,7 +27,7 @@ export function createProfileRoute(sidecar: Sidecar, privilege: Privilege): Rout
     if (busy) return text(409, 'a profile is being taken; ask again when it is done');
     busy = true;
     try {
-      return answerOf(await profiler.record(wanted, gone), privilege);
+      return await answerOf(await profiler.record(wanted, gone), privilege);
     } catch (error) {
       if ((error as Error).name !== 'AbortError') throw error;
       return text(503, `the probe ${probeName} was switched off before the profile was complete`);
@@ -52,16 +54,14 @@ function notAttached({ status }: Sidecar): Answer {
   return text(503, `the probe ${probeName} is not attached: ${problem}`);
 }
 
-function answerOf(recording: Recording, privilege: Privilege): Answer {
+async function answerOf(recording: Recording, privilege: Privilege): Promise<Answer> {
   const inKernel = recording.frames.flatMap((frame) => (frame.kind === 'kernel' ? [frame.address] : []));
-  // The kernel shows the addresses to who has CAP_SYSLOG in force. Not kept: they take megabytes, and modules come and go.
-  const { around } =
-    inKernel.length > 0
-      ? privilege.briefly(() => readKernelSymbols('/proc/kallsyms'))
-      : { around: () => undefined };
-  const comments = inKernel.some(around) || inKernel.length === 0 ? [] : [namelessKernel];
-  const body = gzipSync(
-    encodeProfile({ ...recording, comments: [...recording.comments, ...comments] }, around),
-  );
+  // The kernel looks whether CAP_SYSLOG is in force when the file is opened.
+  const symbols = attempt(() => privilege.briefly(() => openSync('/proc/kallsyms', 'r')));
+  const names =
+    symbols instanceof Error ? new Map<bigint, string>() : await nameKernelFunctions(symbols, inKernel);
+  const comments = inKernel.length > 0 && names.size === 0 ? [namelessKernel] : [];
+  const commented = { ...recording, comments: [...recording.comments, ...comments] };
+  const body = gzipSync(encodeProfile(commented, (address) => names.get(address)));
   return { status: 200, contentType: 'application/octet-stream', body, isCompressed: true };
 }

@@ -4,7 +4,7 @@ import { get, type IncomingMessage, type Server } from 'node:http';
 import { connect } from 'node:net';
 import { buffer, text as readAll } from 'node:stream/consumers';
 import { type TestContext, test } from 'node:test';
-import { gunzipSync } from 'node:zlib';
+import { gunzipSync, gzipSync } from 'node:zlib';
 import { closeServer, createHttpServer, listen, type Routes, text } from '../../sidecar/server.ts';
 import { eventually } from '../support/eventually.ts';
 import { request } from '../support/http.ts';
@@ -230,4 +230,35 @@ test('while a long body is made others are answered', async (t) => {
   const [, answer] = await Promise.all([request(url('/busy')), request(url('/health'))]);
   assert.equal(answer.text, 'ok\n');
   assert.deepEqual(order, ['asked', 'made']);
+});
+
+test('an answer that is compressed already is sent as it is', async (t) => {
+  const body = gzipSync(scrape.repeat(100));
+  const { url } = await serve(t, {
+    '/': () => ({ status: 200, contentType: 'application/octet-stream', body, isCompressed: true }),
+  });
+  const answer = await encoded(url('/'), 'gzip');
+  assert.equal(answer.headers['content-encoding'], undefined);
+  assert.deepEqual(answer.body, body);
+});
+
+test('a route learns that whoever asked has gone, and may still answer', async (t) => {
+  const { promise: began, resolve: begin } = Promise.withResolvers<void>();
+  const { promise: ended, resolve: end } = Promise.withResolvers<void>();
+  const { url } = await serve(t, {
+    '/slow': async ({ gone }) => {
+      begin();
+      await once(gone, 'abort');
+      end();
+      return text(200, 'too late');
+    },
+    ...hello,
+  });
+  const leaving = new AbortController();
+  const answer = fetch(url('/slow'), { signal: leaving.signal });
+  await began;
+  leaving.abort();
+  await assert.rejects(answer, { name: 'AbortError' });
+  await ended;
+  assert.equal((await request(url('/hello?to=you'))).status, 200);
 });

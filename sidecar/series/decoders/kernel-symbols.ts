@@ -34,9 +34,10 @@ export function readKernelSymbols(path: string): KernelSymbols {
   return createLookup(addresses.slice(0, count), Buffer.copyBytesFrom(names, 0, end), ends.slice(0, count));
 }
 
-function* readFunctions(path: string): Generator<[address: bigint, name: string]> {
+/** The functions of /proc/kallsyms, or a file like it, by its path or open, in the file's order. */
+export function* readFunctions(file: string | number): Generator<[address: bigint, name: string]> {
   try {
-    for (const line of readLines(path, limits.fileBytes)) {
+    for (const line of readLines(file, limits.fileBytes)) {
       const [, digits, name] = shape.exec(line) ?? [];
       if (name === undefined) continue;
       const address = BigInt(`0x${digits}`);
