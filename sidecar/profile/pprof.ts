@@ -1,5 +1,5 @@
 import { type Field, message } from './protobuf.ts';
-import type { Frame } from './stacks.ts';
+import { type Frame, fileSpace } from './stacks.ts';
 import type { TalliedStack, Tally } from './tally.ts';
 
 /** What was recorded. */
@@ -14,8 +14,6 @@ export interface Recording extends Tally {
   comments: readonly string[];
 }
 
-/** Bytes of address space that each file gets for itself, since where it was in memory is not known. */
-const fileSpace = 2n ** 40n;
 const pageSize = 4096n;
 /** As perf calls the kernel. */
 const kernelFile = '[kernel.kallsyms]';
@@ -135,7 +133,8 @@ interface Mapping {
 
 /**
  * Each file from the first page to the last that a frame is in: a reader looks for the segment of the
- * executable that this page is in. Address and offset differ by a multiple of `fileSpace`.
+ * executable that this page is in. Where a file was in memory is not known: each has an address space for itself, in which
+ * address and offset differ by a multiple of `fileSpace`.
  */
 function mapFiles(frames: readonly Frame[]): {
   mappings: Mapping[];

@@ -40,7 +40,8 @@ export function createProfiler(
       const ended = AbortSignal.any([closing.signal, gone]);
       const stacks = findMap(object, 'stacks');
       const uncounted = findMap(object, 'uncounted');
-      const uncountedSamples = () => Number(lookupElement(mapFd(uncounted), Buffer.alloc(4), 8).readBigUInt64LE());
+      const uncountedSamples = () =>
+        Number(lookupElement(mapFd(uncounted), Buffer.alloc(4), 8).readBigUInt64LE());
       // Made anew each time, so that its memory goes afterwards.
       const read = createMapReader(stacks);
       const tally = createTally(containerName, room);

@@ -19,6 +19,9 @@ export interface Stack {
   frames: Frame[];
 }
 
+/** More than any file has; the offsets in files are below. */
+export const fileSpace = 2n ** 40n;
+
 /** How bpf/profile.bpf.c has them: struct stack_key, struct stack, struct bpf_stack_build_id. */
 const key = { container: 0, command: 16, size: 32 };
 const value = { samples: 0, kernel: 8, kernelFrames: 64, userFrames: 64 };
@@ -58,6 +61,9 @@ function* userFrames(stack: Buffer): Generator<Frame> {
     const found = stack.readInt32LE(at);
     const address = stack.readBigUInt64LE(at + user.address);
     if (found === status.empty) return;
+    // The kernel takes an address that is in no mapping for one of the next mapping, before whose file it is then. It comes
+    // of code without frame pointers, and what is further out is as wrong.
+    if (found === status.valid && address >= fileSpace) return;
     // Build ids that are shorter are filled with zeros.
     const id = stack.toString('hex', at + user.buildId, at + user.buildId + user.buildIdSize);
     if (found === status.valid) yield { kind: 'file', buildId: id.replace(/(00)+$/, ''), offset: address };

@@ -81,6 +81,13 @@ test('a build id that is shorter than SHA-1 is told without the zeros behind it'
   assert.deepEqual(stack!.frames, [{ kind: 'file', buildId: `00${'cd'.repeat(15)}`, offset: 1n }]);
 });
 
+test('a stack of user space ends where an address is in no mapping, which the kernel takes for one before a file', () => {
+  const buildId = 'ab'.repeat(20);
+  const user = [0x1000n, 0xffff_aa23_e3d9_9000n, 0x2000n].map((address) => ({ status: 1, buildId, address }));
+  const [stack] = read([keyOf(1n, 'sh'), stackValue(1n, [], user)]);
+  assert.deepEqual(stack!.frames, [{ kind: 'file', buildId, offset: 0x1000n }]);
+});
+
 test('a map of another layout is refused', () => {
   const entries = { count: 0, keys: Buffer.alloc(0), values: Buffer.alloc(0), copies: 1 };
   assert.throws(() => [...readStacks({ ...entries, keySize: 8, valueSize: 8 })], {
