@@ -102,8 +102,8 @@ test('a bad change is told and changes nothing, and the next good one is followe
   const before = held(pod);
   for (const [bad, sentence] of [
     [
-      { probes: 'network,disk' },
-      'annotation bpf.sh/probes="network,disk": unknown probe "disk"; allowed are',
+      { probes: 'network,none' },
+      'annotation bpf.sh/probes="network,none": unknown probe "none"; allowed are',
     ],
     [{ probes: 'network', colour: 'red' }, 'annotation bpf.sh/colour="red": unknown annotation; allowed are'],
   ] as const) {

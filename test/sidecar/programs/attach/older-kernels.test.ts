@@ -166,7 +166,7 @@ for (const [section, expected] of [
     const web = pod.addContainer('web');
     const code = packets(section, 'count', TC_ACT_OK);
     const probe = await attachIn(pod.addContainer('bpf-sidecar'), pod.cgroup, code);
-    assert.equal(probe.attached, 'attached');
+    assert.equal(probe.attached, "it sees the sidecar's own packets too, those of scrapes");
     await send(web, 37);
     await send(other.addContainer('web'), 11);
     execFileSync('python3', ['-c', datagrams, pod.address!, '21']);
