@@ -80,8 +80,12 @@ struct mm_struct {
 };
 
 /* Before f1a7941243c1 ("mm: convert mm's rss stats into percpu_counter", Linux 6.2). */
+typedef struct {
+    long counter;
+} atomic_long_t;
+
 struct mm_rss_stat {
-    long count[MM_COUNTERS];
+    atomic_long_t count[MM_COUNTERS];
 };
 
 struct mm_struct___before_6_2 {
