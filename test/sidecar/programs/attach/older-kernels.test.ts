@@ -211,7 +211,7 @@ test('filters of a killed process are replaced by those of the next one', async 
 test('a sidecar that starts removes the filters that a killed one has left', async (t) => {
   const dieAttached = `
 tail -f /dev/null | "$@" > /tmp/attached &
-until grep -q attached /tmp/attached; do sleep 0.02; done
+until test -s /tmp/attached; do sleep 0.02; done
 kill -9 $!
 test "$(tc filter show dev eth0 egress | grep -c handle)" = 2`;
   const pod = await podFor(t, {
