@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { parse } from '../../scripts/demo/scrape.ts';
+import { builtinProbes } from '../../sidecar/contract/probes.ts';
 import { eventually } from '../support/eventually.ts';
 import {
   parseOpenMetrics,
@@ -42,11 +43,11 @@ const ofPod = (series: Series) => !series.name.startsWith('bpf_sidecar_') && !is
 const values = (samples: (Series & { value: number })[]) =>
   new Map(samples.filter(ofPod).map((sample) => [identity(sample), sample.value]));
 
-describe('the exposition of all three probes after some traffic', () => {
+describe('the exposition of all built-in probes after some traffic', () => {
   const started = Date.now() / 1000;
   let pod: ObservedPod;
   before(async () => {
-    pod = await startObservedPod({ probes: 'syscalls,network,tcp' });
+    pod = await startObservedPod({ probes: builtinProbes.join(',') });
     const web = pod.addContainer('web');
     await output(web, ...writing(1000));
     await output(web, 'sh', '-c', 'cat /no/such/file 2>/dev/null || true');
