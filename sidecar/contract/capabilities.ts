@@ -41,6 +41,7 @@ const ofProbes: Record<(typeof builtinProbes)[number], readonly Capability[]> = 
   pressure: [],
   process: [],
   profile: ['SYSLOG'],
+  security: ['NET_ADMIN'],
   syscalls: [],
   tcp: ['NET_ADMIN'],
 };

@@ -8,7 +8,10 @@ export type OptionSpec =
    * values than the number; with 0, which it is when it is not set, series go without the label.
    */
   | { kind: 'number'; min: number; max: number; label?: string }
-  /** Networks in CIDR notation, joined by `+`, which the program finds in its LPM trie `option_<name>`. */
+  /**
+   * Networks in CIDR notation, joined by `+`, which the program finds in its LPM trie `option_<name>`, and how many there are
+   * in its constant `option_<name>_count`.
+   */
   | { kind: 'networks'; most: number };
 
 export type OptionValue = number | readonly string[];
@@ -19,6 +22,7 @@ type OptionTable = Partial<Record<(typeof builtinProbes)[number], Readonly<Recor
 /** Every option that there is. */
 export const probeOptions: OptionTable = {
   dns: { domains: { kind: 'number', min: 0, max: 1000, label: 'dns_question_name' } },
+  security: { known: { kind: 'networks', most: 64 } },
 };
 
 /** The labels of a probe that options bound, and how many different values each may have. */

@@ -9,10 +9,13 @@ const present = Buffer.from([1]);
 /** IPv4 addresses are in the trie as IPv6 has them, ::ffff:192.0.2.1 (RFC 4291, section 2.5.5.2). */
 const mappedBits = 96;
 
-/** Sets the numbers among a probe's options, before its object is loaded. */
+/** Sets the numbers among a probe's options, and how many networks there are, before its object is loaded. */
 export function setOptions(object: BpfObject, options: Options): void {
   for (const [name, value] of Object.entries(options))
-    if (typeof value === 'number') setConstants(object, { [`option_${name}`]: value });
+    setConstants(
+      object,
+      typeof value === 'number' ? { [`option_${name}`]: value } : { [`option_${name}_count`]: value.length },
+    );
 }
 
 /** Puts the networks among a probe's options into its tries, before its programs are attached. */

@@ -1,19 +1,15 @@
 import assert from 'node:assert/strict';
-import type { ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { after, before, describe, type TestContext, test } from 'node:test';
 import type { Container } from '../../scripts/node/sandbox.ts';
 import { numberIn } from '../../sidecar/maps/cgroup-files.ts';
 import { eventually } from '../support/eventually.ts';
+import { type Run, startObedient } from '../support/obedient.ts';
 import { type ObservedPod, type Samples, startObservedPod } from '../support/pod.ts';
 
-/** Runs each program that it reads as JSON, and waits in between. */
-const obedient = `
-import ctypes, json, mmap, os, sys, threading
+const prelude = `
 libc = ctypes.CDLL(None, use_errno=True)
 def touch(pages, **options):
     with mmap.mmap(-1, 4096 * pages, **options) as memory:
@@ -21,18 +17,12 @@ def touch(pages, **options):
         memory.madvise(mmap.MADV_NOHUGEPAGE)
         for page in range(pages): memory[page * 4096] = 1
 def enter(cgroup): open(cgroup + '/cgroup.procs', 'w').write('0')
-for line in sys.stdin:
-    answer = None
-    exec(json.loads(line))
-    print(json.dumps(answer), flush=True)
 `;
 
 interface Faults {
   minor: number;
   major: number;
 }
-
-type Run = ((program: string) => Promise<unknown>) & { pid: number };
 
 /** Of a process, by the kernel: those of all its threads, also of the ones that have ended. */
 function toldByKernel({ pid }: { pid: number }): Faults {
@@ -86,18 +76,9 @@ describe('the memory probe', () => {
   after(() => pod.stop());
 
   async function startIn(container: Container): Promise<Run> {
-    const child: ChildProcess = container.spawn(['python3', '-uc', obedient], {
-      stdio: ['pipe', 'pipe', 'inherit'],
-    });
-    after(() => child.kill());
-    const answers = createInterface({ input: child.stdout! });
-    const run = async (program: string) => {
-      child.stdin!.write(`${JSON.stringify(program)}\n`);
-      const [answer] = await once(answers, 'line', { signal: AbortSignal.timeout(20_000) });
-      return JSON.parse(answer);
-    };
+    const run = await startObedient(container, prelude);
     await run('touch(10)');
-    return Object.assign(run, { pid: child.pid! });
+    return run;
   }
 
   /** The faults of a container with this process alone, once it waits: as counted, and by the kernel. */
