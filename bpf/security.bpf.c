@@ -5,6 +5,7 @@
  * that are known.
  */
 #include <linux/in.h>
+#include "compat.bpf.h"
 #include "container.bpf.h"
 #include "maps.bpf.h"
 #include "uncounted.bpf.h"
@@ -184,25 +185,6 @@ static __always_inline enum operation operation_of(long number) {
 
 #endif
 
-struct thread_info {
-    unsigned long flags;
-    __u32 status;
-} __attribute__((preserve_access_index));
-
-struct task_struct___with_info {
-    struct thread_info thread_info;
-} __attribute__((preserve_access_index));
-
-/* Calls of 32-bit programs have other numbers: arch/{x86,arm64}/include/asm/thread_info.h. */
-static __always_inline bool is_32_bit(void) {
-    struct task_struct___with_info *task = (void *)bpf_get_current_task();
-#if defined(__TARGET_ARCH_x86)
-    return BPF_CORE_READ(task, thread_info.status) & 0x2; /* TS_COMPAT */
-#else
-    return BPF_CORE_READ(task, thread_info.flags) >> 22 & 1; /* TIF_32BIT */
-#endif
-}
-
 /* The call that a task returns from: arch/{x86,arm64}/include/asm/ptrace.h. */
 struct pt_regs___call_x86 {
     unsigned long orig_ax;
@@ -229,7 +211,7 @@ static __always_inline enum verdict verdict_of(long result) {
 SEC("tp_btf/sys_exit")
 int BPF_PROG(privileged_call, struct pt_regs *regs, long result) {
     enum operation operation = operation_of(syscall_of(regs));
-    if (operation == OTHER || is_32_bit())
+    if (operation == OTHER || is_compat_call())
         return 0;
     struct security_key key = {
         .container = current_container(),

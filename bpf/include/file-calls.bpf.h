@@ -3,7 +3,7 @@
 #ifndef BPF_SIDECAR_FILE_CALLS_H
 #define BPF_SIDECAR_FILE_CALLS_H
 
-#include "kernel.bpf.h"
+#include "compat.bpf.h"
 
 #if defined(__TARGET_ARCH_x86)
 /* arch/x86/entry/syscalls/syscall_64.tbl */
@@ -59,16 +59,6 @@ static __always_inline __u64 first_argument(struct pt_regs *regs) {
     return regs->di;
 #else
     return regs->regs[0];
-#endif
-}
-
-/* Whether the current task calls as a 32-bit program does, by other numbers: TS_COMPAT, or TIF_32BIT. */
-static __always_inline bool is_compat_call(void) {
-    struct task_struct *task = (struct task_struct *)bpf_get_current_task();
-#if defined(__TARGET_ARCH_x86)
-    return BPF_CORE_READ(task, thread_info.status) & 2;
-#else
-    return BPF_CORE_READ(task, thread_info.flags) >> 22 & 1;
 #endif
 }
 
