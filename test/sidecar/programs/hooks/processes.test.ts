@@ -124,16 +124,7 @@ async function killsOf(t: TestContext, object: string, bpffs: string, pod: PodCg
   const run = async (...options: string[]) => {
     const child = spawn(
       'strace',
-      [
-        '-f',
-        '--seccomp-bpf',
-        '-o',
-        trace,
-        '-e',
-        `trace=${steps},access`,
-        ...options,
-        ...sharing(object, bpffs, pod),
-      ],
+      ['-f', '-o', trace, '-e', `trace=${steps},access`, ...options, ...sharing(object, bpffs, pod)],
       { stdio: ['ignore', 'ignore', 'pipe'] },
     );
     const [said, [code, signal]] = await Promise.all([text(child.stderr), once(child, 'exit')]);
