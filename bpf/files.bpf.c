@@ -196,7 +196,7 @@ int BPF_PROG(sys_exit, struct pt_regs *regs, long result) {
         return 0;
     }
     add(stats->operations, 1);
-    observe(stats->duration, DURATION_BUCKETS, (ceil_log2((ns + 999) / 1000) + 1) / 2, ns);
+    observe(stats->duration, DURATION_BUCKETS, ceil_log4((ns + 999) / 1000), ns);
 
     if (result < 0 && result >= -MAX_ERRNO) {
         struct error_key error = {

@@ -187,7 +187,7 @@ static __always_inline void end_reclaim(enum reclaim_cause cause) {
     thread->reclaim_ns = 0;
     struct reclaim_stats *stats = find_or_make(&reclaims, &key, &no_reclaims);
     if (stats)
-        observe(stats->duration, RECLAIM_BUCKETS, (ceil_log2(us) + 1) / 2, ns);
+        observe(stats->duration, RECLAIM_BUCKETS, ceil_log4(us), ns);
     else
         count_uncounted();
 }

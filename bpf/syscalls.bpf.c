@@ -61,11 +61,6 @@ struct {
 static const struct syscall_stats no_calls;
 static const __u64 no_errors;
 
-static __always_inline __u32 duration_bucket(__u64 ns) {
-    __u64 us = (ns + 999) / 1000;
-    return (ceil_log2(us) + 1) / 2;
-}
-
 SEC("tp_btf/sys_enter")
 int BPF_PROG(sys_enter, struct pt_regs *regs, long number) {
     struct call entered = {0};
@@ -96,7 +91,7 @@ int BPF_PROG(sys_exit, struct pt_regs *regs, long result) {
         return 0;
     }
     add(stats->calls, 1);
-    observe(stats->duration, DURATION_BUCKETS, duration_bucket(ns), ns);
+    observe(stats->duration, DURATION_BUCKETS, ceil_log4((ns + 999) / 1000), ns);
 
     if (result < 0 && result >= -MAX_ERRNO) {
         struct error_key error = {.container = key.container, .number = key.number, .error = -result};

@@ -117,7 +117,7 @@ static __always_inline void count_closed(struct tcp_stats *stats, struct connect
     __u64 ms = (us + 999) / 1000;
     add(stats->closed, 1);
     add(stats->active, -1);
-    observe(stats->duration, DURATION_BUCKETS, (ceil_log2(ms) + 1) / 2, us);
+    observe(stats->duration, DURATION_BUCKETS, ceil_log4(ms), us);
 }
 
 static __always_inline void count_failed(__u64 container, struct tcp_sock *tcp) {

@@ -33,6 +33,11 @@ static __always_inline __u32 ceil_log2(__u64 value) {
     return k + 1;
 }
 
+/* The same for powers of four, for histograms of half as many buckets. */
+static __always_inline __u32 ceil_log4(__u64 value) {
+    return (ceil_log2(value) + 1) / 2;
+}
+
 /*
  * A histogram in an entry: `buckets` counts, the sum of the observed values, and the count of those above
  * the last bound. `value: <member>` in a metric spec reads it.
