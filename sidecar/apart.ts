@@ -1,5 +1,11 @@
 import { once } from 'node:events';
 
+/** The option of `bpf-sidecar run` that has it end after runTrial. */
+export const trialOption = 'try-object';
+
+/** The option of `bpf-sidecar run` that has it end after runReading; its value names the spec in messages. */
+export const readingOption = 'read-spec';
+
 /** Milliseconds: a program of a million instructions takes the verifier some seconds. */
 export const patience = 60_000;
 

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { forgetKernelBtf } from './libbpf/kernel-btf.ts';
 import { libc } from './libbpf/native.ts';
 
 const MADV_DONTNEED = 4;
@@ -25,11 +26,12 @@ export function createShrinking(): { shrink(): void; stop(): void } {
 }
 
 /**
- * Gives back what only the start and loading took: garbage and functions that ran once; megabytes of the kernel's BTF
- * that libbpf has parsed; and of Node's own 100 MiB the pages that ran or were read. Those that are used again come back
+ * Gives back what only the start and loading took: garbage and functions that ran once; megabytes of the kernel's BTF;
+ * and of Node's own 100 MiB the pages that ran or were read. Those that are used again come back
  * from the page cache.
  */
 export function shrinkFootprint(): void {
+  forgetKernelBtf();
   gc?.({ type: 'major', execution: 'sync', flavor: 'last-resort' });
   libc.malloc_trim(0);
   for (const { start, length } of untouchedCode(readFileSync('/proc/self/smaps', 'utf8')))

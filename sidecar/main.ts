@@ -1,25 +1,12 @@
-import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { readingOption, trialOption } from './apart.ts';
 import { readAnnotations } from './contract/annotations.ts';
 import { neededCapabilities } from './contract/capabilities.ts';
-import { createLog, type Log } from './contract/log.ts';
-import { environment, mountPaths, paths } from './contract/pod.ts';
+import { environment, mountPaths } from './contract/pod.ts';
 import { builtinProbes } from './contract/probes.ts';
-import type { Format } from './exposition/format.ts';
-import { negotiateFormat } from './exposition/negotiate.ts';
-import { ownFamilies } from './exposition/own.ts';
-import { createOwnMetrics, type OwnMetrics } from './metrics.ts';
 import { subdirectories } from './pod/cgroups.ts';
 import { type Identity, readIdentity } from './pod/identity.ts';
-import { watchDirectory } from './pod/watch.ts';
-import { createPrivilege, emptyOtherThreads, limitCapabilities, type Privilege } from './privilege.ts';
-import { createProfileRoute } from './profile/route.ts';
-import { readingOption, runReading } from './read-spec.ts';
-import { renderLabels } from './series/labels.ts';
-import { type Answer, closeServer, createHttpServer, listen, type Routes, text } from './server.ts';
-import { createSidecar, isReady, problemsOf, type Sidecar } from './sidecar.ts';
-import { renderStatus } from './status.ts';
-import { runTrial, trialOption } from './trial.ts';
+import { limitCapabilities } from './privilege.ts';
 
 const help = `Usage: bpf-sidecar run
 
@@ -47,10 +34,10 @@ It serves
 Exit codes: 0 ended by SIGTERM or SIGINT, 1 could not start, 2 wrong usage or environment.
 `;
 
-/** Milliseconds that the kubelet gets to finish a change of a volume. */
-const settleTime = 100;
-
-/** The command `bpf-sidecar run`: serves until SIGTERM or SIGINT. Resolves to the exit code. */
+/**
+ * The command `bpf-sidecar run`: serves until SIGTERM or SIGINT. Resolves to the exit code. It loads what it does only when
+ * it comes to it, for it may begin twice (limitCapabilities).
+ */
 export async function run(argv: string[]): Promise<number> {
   // A small Buffer that lives long keeps the whole block alive of which it is a part: 64 KiB by default.
   Buffer.poolSize = 4096;
@@ -69,92 +56,19 @@ export async function run(argv: string[]): Promise<number> {
       process.stdout.write(help);
       return 0;
     }
-    if (values[trialOption]) return runTrial();
-    if (values[readingOption] !== undefined) return await runReading(values[readingOption]);
+    if (values[trialOption]) return (await import('./trial.ts')).runTrial();
+    const source = values[readingOption];
+    if (source !== undefined) return await (await import('./read-spec.ts')).runReading(source);
     identity = readIdentity(process.env);
     port = readPort(process.env[environment.port]);
   } catch (error) {
     process.stderr.write(`bpf-sidecar run: ${(error as Error).message}\n`);
     return 2;
   }
-
-  const log: Log = (...line) => createLog(write, sidecar.status.settings?.logLevel)(...line);
   const programs = subdirectories(mountPaths.programs);
   limitCapabilities([...neededCapabilities(builtinProbes, programs, port), 'SYS_RESOURCE']);
-  const emptied = emptyOtherThreads();
-  const privilege = createPrivilege();
-  const later = neededCapabilities(builtinProbes, programs);
-  const { sidecar, update } = createSidecar(identity, log, privilege, later);
-  if (!emptied)
-    log('warn', 'threads that need no capabilities keep them, because the container lacks CAP_SETUID');
-  const own = createOwnMetrics(sidecar);
-  const server = createHttpServer(routesOf(identity, sidecar, own, privilege), (error) =>
-    log('error', 'a request failed', { error: error.message }),
-  );
-  const directories = programs.map((name) => join(mountPaths.programs, name));
-  const watched = [mountPaths.podInfo, ...directories].map((directory) =>
-    watchDirectory(directory, settleTime, async () => {
-      const result = await update();
-      if (result !== undefined) own.configChanges.inc({ result });
-    }),
-  );
-  try {
-    const listening = privilege.during(() => listen(server, port));
-    update();
-    log('info', 'listening', { port: await listening });
-    const signal = await ended();
-    log('info', 'ending', { signal });
-    await closeServer(server);
-    return 0;
-  } catch (error) {
-    process.stderr.write(`bpf-sidecar run: ${(error as Error).message}\n`);
-    return 1;
-  } finally {
-    for (const stop of watched) stop();
-    await sidecar.close();
-  }
-}
-
-function write(line: string): void {
-  process.stdout.write(line);
-}
-
-function routesOf(identity: Identity, sidecar: Sidecar, own: OwnMetrics, privilege: Privilege): Routes {
-  return {
-    [paths.metrics]: ({ accept }): Answer => {
-      const format = negotiateFormat(accept);
-      return { status: 200, contentType: format.contentType, body: scrape(format, identity, sidecar, own) };
-    },
-    [paths.health]: () => text(200, 'ok'),
-    [paths.ready]: ({ query }) => {
-      const { status } = sidecar;
-      if (isReady(status)) return text(200, 'every probe is attached');
-      if (!status.settled) return text(503, 'attaching');
-      const problems = problemsOf(status).join('\n');
-      return text(query.get('fail-open') === 'true' ? 200 : 503, problems);
-    },
-    [paths.profile]: createProfileRoute(sidecar, privilege),
-    '/': () => text(200, renderStatus(identity, sidecar.status)),
-  };
-}
-
-/** Everything that a scrape gives, in pieces. */
-async function* scrape(
-  format: Format,
-  identity: Identity,
-  sidecar: Sidecar,
-  own: OwnMetrics,
-): AsyncGenerator<Buffer> {
-  const end = own.scrapeDuration.startTimer();
-  const { namespace, pod, node } = identity;
-  const labels = renderLabels(Object.entries({ namespace, pod, node, ...sidecar.podLabels() }));
-  yield* format.write(
-    sidecar.read((probe) => own.readErrors.inc({ probe })),
-    labels,
-  );
-  yield* format.write(await ownFamilies(own.registry), labels);
-  yield Buffer.from(format.end);
-  end();
+  const { serve } = await import('./serve.ts');
+  return serve(identity, port, programs);
 }
 
 /** The port of the injected container; its default is that of the annotation. */
@@ -163,10 +77,4 @@ function readPort(value: string | undefined): number {
   const port = /^[0-9]{1,5}$/.test(value) ? Number(value) : Number.NaN;
   if (port <= 65535) return port;
   throw new Error(`environment variable ${environment.port}=${value} must be a port number from 0 to 65535`);
-}
-
-function ended(): Promise<NodeJS.Signals> {
-  return new Promise((resolve) => {
-    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, resolve);
-  });
 }

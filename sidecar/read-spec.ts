@@ -1,10 +1,7 @@
 import { readFileSync } from 'node:fs';
-import { patience, runApart } from './apart.ts';
+import { patience, readingOption, runApart } from './apart.ts';
 import { attempt } from './attempt.ts';
 import { type MetricSpec, readMetricSpec } from './contract/metric-spec.ts';
-
-/** The option of `bpf-sidecar run` that has it end after runReading; its value names the spec in messages. */
-export const readingOption = 'read-spec';
 
 /** What the reading process writes: the spec without YAML's shorthands, or what is wrong with it. */
 type Reading = { spec: unknown } | { problem: string };

@@ -1,6 +1,5 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGzip, gzipSync } from 'node:zlib';
 import Negotiator from 'negotiator';
@@ -36,10 +35,12 @@ const gzipThreshold = 1024;
  */
 const gzipOptions = { level: 1 };
 /**
- * Bytes of a body that are kept and compressed at once, in at most some 6 ms. What is longer is sent as it is made, and
- * compressed in a thread, whose first use brings memory of its own into the process, for good.
+ * Bytes of a body that are kept and compressed at once, in at most some 6 ms. What is longer is compressed in a thread,
+ * whose first use brings memory of its own into the process, for good.
  */
-const keptAtOnce = 4 * 1024 * 1024;
+const zippedAtOnce = 4 * 1024 * 1024;
+/** Bytes of a body that are sent at once, with their number; what is longer is sent as it is made. */
+const sentAtOnce = 64 * 1024;
 
 /** Milliseconds: a scrape takes few, and kubelet waits for the end of the process. */
 const closePatience = 1_000;
@@ -112,12 +113,12 @@ export async function closeServer(server: Server): Promise<void> {
 }
 
 async function send(request: IncomingMessage, response: ServerResponse, answer: Answer): Promise<void> {
+  const mayZip = !answer.isCompressed && acceptsGzip(request);
   const gathered: Gathered =
     typeof answer.body === 'string' || Buffer.isBuffer(answer.body)
       ? { start: [Buffer.from(answer.body)] }
-      : await gather(takingTurns(answer.body), keptAtOnce);
-  const isShort = gathered.start.reduce((bytes, { length }) => bytes + length, 0) < gzipThreshold;
-  const zipped = !isShort && !answer.isCompressed && acceptsGzip(request);
+      : await gather(takingTurns(answer.body), mayZip ? zippedAtOnce : sentAtOnce);
+  const zipped = mayZip && gathered.start.reduce((bytes, { length }) => bytes + length, 0) >= gzipThreshold;
   const headers = {
     'content-type': answer.contentType,
     vary: 'Accept, Accept-Encoding',
@@ -131,7 +132,7 @@ async function send(request: IncomingMessage, response: ServerResponse, answer: 
     return;
   }
   response.writeHead(answer.status, headers);
-  const body = Readable.from(whole(gathered), { objectMode: false });
+  const body = whole(gathered);
   if (zipped) await pipeline(body, createGzip(gzipOptions), response);
   else await pipeline(body, response);
 }

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { patience, runApart } from './apart.ts';
+import { patience, runApart, trialOption } from './apart.ts';
 import { attempt } from './attempt.ts';
 import { toLoad } from './contract/capabilities.ts';
 import { BpfError } from './libbpf/error.ts';
@@ -7,9 +7,6 @@ import { limitAddressSpace } from './libbpf/memory.ts';
 import { closeObject } from './libbpf/object.ts';
 import { limitCapabilities } from './privilege.ts';
 import { loadPrograms } from './programs/load.ts';
-
-/** The option of `bpf-sidecar run` that has it end after runTrial. */
-export const trialOption = 'try-object';
 
 /**
  * Bytes that loading an object may take beside what Node has. The kernel may end all processes of a container together

@@ -1,4 +1,4 @@
-const pieceLength = 16 * 1024;
+const pieceLength = 64 * 1024;
 
 /** Collects text, which is taken from it piece by piece. */
 export interface Page {

@@ -26,20 +26,31 @@ export function functionArguments(name: string): ArgumentStructs | undefined {
 }
 
 function argumentsOf(name: string, kind: number): ArgumentStructs | undefined {
-  const btf = libbpf.btf__load_vmlinux_btf();
+  const btf = kernelBtf();
   if (btf === 0) return undefined;
-  try {
-    const id = libbpf.btf__find_by_name_kind(btf, name, kind);
-    if (id < 0) return undefined;
-    const proto = follow(btf, id, [Kind.func, Kind.typedef, Kind.pointer]);
-    if (proto.kind !== Kind.funcProto) return undefined;
-    const parameters = readMemory(proto.at + typeSize, proto.count * parameterSize);
-    return Array.from({ length: proto.count }, (_, i) =>
-      pointedStruct(btf, parameters.readUInt32LE(i * parameterSize + 4)),
-    );
-  } finally {
-    libbpf.btf__free(btf);
-  }
+  const id = libbpf.btf__find_by_name_kind(btf, name, kind);
+  if (id < 0) return undefined;
+  const proto = follow(btf, id, [Kind.func, Kind.typedef, Kind.pointer]);
+  if (proto.kind !== Kind.funcProto) return undefined;
+  const parameters = readMemory(proto.at + typeSize, proto.count * parameterSize);
+  return Array.from({ length: proto.count }, (_, i) =>
+    pointedStruct(btf, parameters.readUInt32LE(i * parameterSize + 4)),
+  );
+}
+
+/** Megabytes of memory and milliseconds of reading: kept from one program to the next. */
+let known: Pointer | undefined;
+
+/** 0 when there is none. */
+function kernelBtf(): Pointer {
+  known ??= libbpf.btf__load_vmlinux_btf();
+  return known;
+}
+
+/** Frees the kernel's BTF until it is asked for again. */
+export function forgetKernelBtf(): void {
+  if (known !== undefined) libbpf.btf__free(known);
+  known = undefined;
 }
 
 function pointedStruct(btf: Pointer, id: number): string | undefined {

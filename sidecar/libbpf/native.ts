@@ -74,6 +74,7 @@ export const libc = openLibrary(null, {
   capset: ['int', ['buffer', 'buffer']],
   dup: ['int', ['int']],
   dup2: ['int', ['int', 'int']],
+  fcntl: ['int', ['int', 'int', 'int']],
   flock: ['int', ['int', 'int']],
   if_nameindex: ['pointer', []],
   if_freenameindex: ['void', ['pointer']],

@@ -14,6 +14,7 @@ import { ProgramType } from './types.ts';
 export interface BpfObject {
   readonly name: string;
   readonly pointer: Pointer;
+  /** Read again when nobody has used it for a while: after the start hardly anybody does. */
   readonly btf: Btf | undefined;
   readonly programs: readonly Program[];
   readonly maps: readonly BpfMap[];
@@ -48,6 +49,9 @@ export interface BpfMap {
   readonly inner?: BpfMap;
 }
 
+/** <linux/fcntl.h> */
+const F_DUPFD_CLOEXEC = 1030;
+
 const ELF_MAGIC = Buffer.from('\x7fELF', 'latin1');
 
 /** Several times the largest object that there is use for. */
@@ -74,10 +78,18 @@ export function openObject(name: string, elf: Buffer): BpfObject {
   if (result.pointer === 0) throw new BpfError(`object ${name} cannot be opened`, result.error, log);
   try {
     const object = result.pointer;
+    let btf: WeakRef<Btf> | undefined;
     return {
       name,
       pointer: object,
-      btf: readBtf(object),
+      get btf() {
+        let known = btf?.deref();
+        if (known === undefined) {
+          known = readBtf(object);
+          if (known !== undefined) btf = new WeakRef(known);
+        }
+        return known;
+      },
       programs: readPrograms(object),
       maps: readMaps(object),
     };
@@ -215,6 +227,13 @@ export function isWanted(program: Program): boolean {
 
 export function programFd(program: Program): number {
   return libbpf.bpf_program__fd(program.pointer);
+}
+
+/** Another descriptor of the same, which stays when the object is closed; no process that is begun inherits it. */
+export function duplicate(fd: number): number {
+  const other = libc.fcntl(fd, F_DUPFD_CLOEXEC, 0);
+  if (other < 0) throw new BpfError(`descriptor ${fd} cannot be duplicated`, errno(), '');
+  return other;
 }
 
 /**

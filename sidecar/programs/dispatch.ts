@@ -3,7 +3,6 @@ import { attempt } from '../attempt.ts';
 import type { SubjectChoice } from '../contract/metric-spec.ts';
 import type { Link } from '../libbpf/link.ts';
 import {
-  type BpfObject,
   closeObject,
   findMap,
   loadObject,
@@ -16,7 +15,7 @@ import {
 import { readObject } from '../objects.ts';
 import type { PodCgroup } from '../pod/cgroups.ts';
 import type { AttachFamily, Attachment } from './attach/family.ts';
-import { attachmentOf, type Dispatcher, type Hooks, keepDispatcher } from './hooks/hooks.ts';
+import { type Dispatcher, type Hooks, holdDispatcher, keepDispatcher, looksForPod } from './hooks/hooks.ts';
 import { putProgram, TailCallRefused } from './hooks/lane.ts';
 
 /** What a family says of its dispatchers; the rest is the same for all. */
@@ -130,9 +129,7 @@ function attachDispatcher(
     };
   }
   if (dispatcher instanceof Error) throw dispatcher;
-  return isGlobal(dispatcher.object)
-    ? keepDispatcher(dispatcher, pod, programFd(program))
-    : attachmentOf(dispatcher);
+  return keepDispatcher(dispatcher, pod, programFd(program));
 }
 
 /** `task_argument/task2/unless_task1` */
@@ -159,17 +156,11 @@ function startDispatcher(
     setConstants(object, { ...kind.constants, verdict, ...inPod });
     dispatching.prepare(dispatcher, program);
     loadObject(object, `program ${program.name}: the dispatcher for its hook`);
-    if (!isGlobal(object)) putProgram(mapFd(findMap(object, 'programs')), onlySlot, programFd(program));
-    return { object, link: linkTo(dispatching, dispatcher, program, pod) };
-  } catch (error) {
+    if (!looksForPod(object)) putProgram(mapFd(findMap(object, 'programs')), onlySlot, programFd(program));
+    return holdDispatcher(object, linkTo(dispatching, dispatcher, program, pod));
+  } finally {
     closeObject(object);
-    throw error;
   }
-}
-
-/** Whether a dispatcher stands on a hook of the whole node; those in the pod cgroup need not look for the pod. */
-function isGlobal(object: BpfObject): boolean {
-  return object.maps.some((map) => map.name === 'pods');
 }
 
 function linkTo(dispatching: Dispatching, dispatcher: Program, program: Program, pod: PodCgroup): Link {

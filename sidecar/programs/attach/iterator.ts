@@ -13,7 +13,7 @@ import { requireOwnNetwork } from './pod-interfaces.ts';
 /** Over what belongs to the network namespace of who reads. */
 const ofNetwork = ['tcp', 'udp', 'unix', 'netlink', 'ipv6_route'];
 
-const chunk = Buffer.alloc(64 * 1024);
+const chunkSize = 64 * 1024;
 
 const isIterator = ({ type, expectedAttachType }: Program) =>
   type === ProgramType.tracing && expectedAttachType === AttachType.traceIter;
@@ -51,6 +51,7 @@ export const networkIterator: AttachFamily = {
 
 function runAtScrapes(program: Program): Link {
   const link = attachIterator(program);
+  const chunk = Buffer.alloc(chunkSize);
   return {
     close: link.close,
     refresh() {

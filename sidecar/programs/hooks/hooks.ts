@@ -1,12 +1,6 @@
+import { closeSync } from 'node:fs';
 import type { Link } from '../../libbpf/link.ts';
-import {
-  type BpfObject,
-  closeObject,
-  findMap,
-  findVariables,
-  mapFd,
-  programFd,
-} from '../../libbpf/object.ts';
+import { type BpfObject, duplicate, findMap, findVariables, mapFd, programFd } from '../../libbpf/object.ts';
 import type { PodCgroup } from '../../pod/cgroups.ts';
 import type { Attachment } from '../attach/family.ts';
 import { addEntry, type Lane } from './lane.ts';
@@ -25,11 +19,16 @@ export interface Hooks {
   share(hook: string, start: () => Dispatcher, pod: PodCgroup, program: number): Attachment;
 }
 
-/** A dispatcher at work. */
+/** A dispatcher at work, by descriptors of its own: an object that is open takes some 50 KiB. */
 export interface Dispatcher {
-  object: BpfObject;
+  /** The program on the hook. */
+  program: number;
   link: Link;
+  maps: Lane | InPod;
 }
+
+/** The only map of a dispatcher that stands in the pod cgroup, where the kernel has found the pod. */
+type InPod = Pick<Lane, 'programs'>;
 
 /** Every program has a dispatcher of its own, which goes with this process. */
 export const ownHooks: Hooks = {
@@ -37,43 +36,49 @@ export const ownHooks: Hooks = {
   share: (_hook, start, pod, program) => keepDispatcher(start(), pod, program),
 };
 
-/** Has a dispatcher that is not shared call a program; it is closed when that fails. */
+/**
+ * Has a dispatcher that is not shared call a program, which one in the pod cgroup does already; it goes with the program,
+ * or when that fails.
+ */
 export function keepDispatcher(dispatcher: Dispatcher, pod: PodCgroup, program: number): Attachment {
+  const { link, maps } = dispatcher;
   try {
-    addEntry(laneOf(dispatcher), pod, program);
-    return attachmentOf(dispatcher);
+    if (isGlobal(maps)) addEntry(maps, pod, program);
   } catch (error) {
     closeDispatcher(dispatcher);
     throw error;
   }
-}
-
-/** A dispatcher that works for one program, and goes with it. */
-export function attachmentOf(dispatcher: Dispatcher): Attachment {
-  const { refresh, enable } = dispatcher.link;
   return {
     detach: () => closeDispatcher(dispatcher),
-    standIns: () => [standIn(dispatcher)],
-    ...(refresh && { refresh }),
-    ...(enable && { enable }),
+    standIns: () => [dispatcher.program],
+    ...(link.refresh && { refresh: link.refresh }),
+    ...(link.enable && { enable: link.enable }),
   };
 }
 
-/** The maps of a dispatcher of ours; they are open as long as its object. */
-export function laneOf({ object }: Dispatcher): Lane {
+/** Holds a loaded dispatcher that is on its hook; its object may be closed then. */
+export function holdDispatcher(object: BpfObject, link: Link): Dispatcher {
+  const hold = (name: string) => duplicate(mapFd(findMap(object, name)));
   return {
-    pods: mapFd(findMap(object, 'pods')),
-    programs: mapFd(findMap(object, 'programs')),
-    variables: mapFd(findVariables(object)),
+    program: duplicate(programFd(object.programs[0]!)),
+    link,
+    maps: {
+      programs: hold('programs'),
+      ...(looksForPod(object) && { pods: hold('pods'), variables: duplicate(mapFd(findVariables(object))) }),
+    },
   };
 }
 
-/** The descriptor of the program on the hook. */
-export function standIn({ object }: Dispatcher): number {
-  return programFd(object.programs[0]!);
+/** Whether a dispatcher stands on a hook of the whole node. */
+export function looksForPod(object: BpfObject): boolean {
+  return object.maps.some((map) => map.name === 'pods');
 }
 
-export function closeDispatcher({ object, link }: Dispatcher): void {
+function isGlobal(maps: Dispatcher['maps']): maps is Lane {
+  return 'pods' in maps;
+}
+
+export function closeDispatcher({ program, link, maps }: Dispatcher): void {
   link.close();
-  closeObject(object);
+  for (const descriptor of [program, ...Object.values(maps)]) closeSync(descriptor);
 }

@@ -4,7 +4,7 @@ import { BpfError } from '../../libbpf/error.ts';
 import { openPinned, pin } from '../../libbpf/pin.ts';
 import { subdirectories } from '../../pod/cgroups.ts';
 import { removeIfEmpty } from './directories.ts';
-import { type Dispatcher, laneOf, standIn } from './hooks.ts';
+import type { Dispatcher } from './hooks.ts';
 import type { Lane } from './lane.ts';
 
 /** The pins of a lane. Without one of them it is none, but what is left of one. */
@@ -26,8 +26,8 @@ export function pinLane(dispatcher: Dispatcher, unfinished: string, hook: string
   removeLane(unfinished);
   mkdirSync(unfinished);
   try {
-    for (const [name, fd] of Object.entries(laneOf(dispatcher))) pin(fd, join(unfinished, name));
-    pin(standIn(dispatcher), join(unfinished, pinnedProgram));
+    for (const [name, fd] of Object.entries(dispatcher.maps)) pin(fd, join(unfinished, name));
+    pin(dispatcher.program, join(unfinished, pinnedProgram));
     pin(link, join(unfinished, pinnedLink));
     const taken = new Set(subdirectories(hook));
     let number = 0;

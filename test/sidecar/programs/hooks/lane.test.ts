@@ -2,8 +2,14 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { closeObject, loadObject, openObject, programFd } from '../../../../sidecar/libbpf/object.ts';
 import { readObject } from '../../../../sidecar/objects.ts';
-import { laneOf } from '../../../../sidecar/programs/hooks/hooks.ts';
-import { addEntry, hasRoom, readEntries, removeEntries } from '../../../../sidecar/programs/hooks/lane.ts';
+import { holdDispatcher } from '../../../../sidecar/programs/hooks/hooks.ts';
+import {
+  addEntry,
+  hasRoom,
+  type Lane,
+  readEntries,
+  removeEntries,
+} from '../../../../sidecar/programs/hooks/lane.ts';
 
 const pod = (id: bigint) => ({ path: '/', level: 3, id, sidecar: id + 1n });
 
@@ -14,7 +20,7 @@ test('a lane takes pods until the places for them are taken, and again when one 
   const object = openObject('task', readObject('dispatchers/task'));
   loadObject(object);
   t.after(() => closeObject(object));
-  const lane = laneOf({ object, link: { close: () => {} } });
+  const lane = holdDispatcher(object, { close: () => {} }).maps as Lane;
   const program = programFd(object.programs[0]!);
 
   const rivals: bigint[] = [];
