@@ -8,6 +8,7 @@ import type { Row } from './bench/row.ts';
 import { benchScrape } from './bench/scrape.ts';
 import { benchSeries } from './bench/series.ts';
 import { benchSidecar } from './bench/sidecar.ts';
+import { benchWeb } from './bench/web.ts';
 import { benchWebhook } from './bench/webhook.ts';
 
 const benches: [name: string, run: () => Promise<Row[]>][] = [
@@ -18,6 +19,7 @@ const benches: [name: string, run: () => Promise<Row[]>][] = [
   ['ring buffer', benchRingBuffer],
   ['series', benchSeries],
   ['sidecar', benchSidecar],
+  ['web', () => benchWeb()],
   ['webhook', benchWebhook],
 ];
 

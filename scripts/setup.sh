@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs what is missing on Debian or Ubuntu and builds what is out of date: setup.sh [test]
-# Without `test` it is what the demo needs. Silent when there is nothing to do.
+# Installs what is missing on Debian or Ubuntu and builds what is out of date: setup.sh [test|bench]
+# Without a word it is what the demo needs. Silent when there is nothing to do.
 set -eu
 cd "$(dirname "$0")/.."
 PATH=$PATH:/usr/sbin:/sbin
@@ -72,6 +72,10 @@ need make 'builds ffi-napi' has_command make
 need g++ 'builds ffi-napi' has_command g++
 need iproute2 'makes the network of a pod' has_command ip
 need util-linux 'enters the namespaces of a pod' has_command setpriv
+if [ "${1:-}" = bench ]; then
+  need nginx-light 'is the web server of the benchmark' has_command nginx
+  need wrk 'sends its requests' has_command wrk
+fi
 if [ "${1:-}" = test ]; then
   need clang-format 'checks the format of the C code' has_command clang-format
   need nginx-light 'serves what the http probe counts in the tests' has_command nginx

@@ -57,37 +57,47 @@ async function measure(
   }));
 }
 
-interface Started {
+/** A sidecar at work. */
+export interface Started {
   url(path: string): string;
   pid: number;
   /** From the exec of Node to the first scrape with every probe attached. */
   milliseconds: number;
+  stop(): Promise<void>;
 }
 
 async function inPod<T>(probes: readonly string[], use: (started: Started) => T | Promise<T>): Promise<T> {
   const sandbox = await createSandbox({ network: true });
   try {
-    const container = sandbox.addContainer('bpf-sidecar');
-    const child = startIn(container, sandbox, probes);
-    const [line] = await once(createInterface(child.stdout!), 'line');
-    const [pid, start] = line.split(' ').map(Number);
-    const url = (path: string) => `http://${sandbox.address}:${port}${path}`;
-    while (!(await answers(url(paths.ready)))) await delay(2);
-    await (await fetch(url(paths.metrics))).text();
-    return await use({
-      url,
-      pid,
-      milliseconds: performance.timeOrigin + performance.now() - start / 1e6,
-    });
+    return await use(await startSidecar(sandbox, probes));
   } finally {
     await sandbox.destroy();
   }
 }
 
+/** Starts the bundled sidecar in a container of its own; resolves when every probe is attached and it was scraped. */
+export async function startSidecar(sandbox: Sandbox, probes: readonly string[]): Promise<Started> {
+  const child = spawnIn(sandbox.addContainer('bpf-sidecar'), sandbox, probes);
+  const [line] = await once(createInterface(child.stdout!), 'line');
+  const [pid, start] = line.split(' ').map(Number);
+  const url = (path: string) => `http://${sandbox.address}:${port}${path}`;
+  while (!(await answers(url(paths.ready)))) await delay(2);
+  await (await fetch(url(paths.metrics))).text();
+  return {
+    url,
+    pid,
+    milliseconds: performance.timeOrigin + performance.now() - start / 1e6,
+    async stop() {
+      child.kill();
+      await once(child, 'exit');
+    },
+  };
+}
+
 /** The first line that it prints is the pid and the time, in nanoseconds, at which Node starts. */
-function startIn(container: Container, sandbox: Sandbox, probes: readonly string[]): ChildProcess {
+function spawnIn(container: Container, sandbox: Sandbox, probes: readonly string[]): ChildProcess {
   const podInfo = join(sandbox.volumes, 'podinfo');
-  mkdirSync(podInfo);
+  mkdirSync(podInfo, { recursive: true });
   const annotations = `bpf.sh/inject="true"\nbpf.sh/probes="${probes.join(',')}"\n`;
   writeFileSync(join(podInfo, 'annotations'), annotations);
   writeFileSync(join(podInfo, 'labels'), '');
@@ -108,7 +118,8 @@ function startIn(container: Container, sandbox: Sandbox, probes: readonly string
   });
 }
 
-async function answers(url: string): Promise<boolean> {
+/** Whether a server answers, and with success. */
+export async function answers(url: string): Promise<boolean> {
   try {
     return (await fetch(url)).ok;
   } catch {

@@ -20,4 +20,4 @@ export function isBuiltin(name: string): boolean {
 }
 
 /** What a pod gets when it has no `bpf.sh/probes` annotation. */
-export const defaultProbes: readonly string[] = ['network', 'tcp'];
+export const defaultProbes: readonly string[] = ['network', 'tcp', 'cpu', 'memory', 'process'];

@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { mountPaths } from '../../sidecar/contract/pod.ts';
+import { defaultProbes } from '../../sidecar/contract/probes.ts';
 import { eventually } from '../support/eventually.ts';
 import { request } from '../support/http.ts';
 import { heldBy, remaining } from '../support/kernel.ts';
@@ -90,7 +91,7 @@ test('a probe that is replaced is gone from the kernel and from the metrics, the
 test('without the annotation bpf.sh/probes the default probes are back, and an empty one attaches none', async (t) => {
   const pod = await podFor(t, { probes: 'syscalls' });
   annotate(pod, {});
-  await haveAttached(pod, ['network', 'tcp']);
+  await haveAttached(pod, defaultProbes.toSorted());
   annotate(pod, { probes: '' });
   await haveAttached(pod, []);
   assert.equal((await request(pod.url('/readyz'))).status, 200);
