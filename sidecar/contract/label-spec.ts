@@ -25,6 +25,7 @@ export const decoderNames = [
   'ifname',
   'inet_ip',
   'int',
+  'kernel_enum',
   'kstack',
   'kstack_id',
   'ksym',
@@ -42,9 +43,11 @@ export const decoderNames = [
 export type DecoderName = (typeof decoderNames)[number];
 
 export type DecoderSpec =
-  | { name: Exclude<DecoderName, 'cgroup' | 'uint' | 'static_map' | 'regexp' | 'kstack_id'> }
+  | { name: Exclude<DecoderName, 'cgroup' | 'uint' | 'static_map' | 'regexp' | 'kernel_enum' | 'kstack_id'> }
   /** With `lowBits` it reads no more than the low 32 of an id. */
   | { name: 'cgroup'; lowBits?: true }
+  /** `prefix` is taken off the names of the kernel's enum. */
+  | { name: 'kernel_enum'; enum: string; prefix: string }
   /** `map` is the name of the BPF map that has the stacks. */
   | { name: 'kstack_id'; map: string }
   /** Numbers with fewer digits get zeros before them. */
@@ -138,6 +141,7 @@ export const readsBytes: DecoderName[] = [
 ];
 export const readsNumbers: DecoderName[] = [
   'errno',
+  'kernel_enum',
   'pci_class',
   'pci_device',
   'pci_subclass',
@@ -165,6 +169,7 @@ export const decoderFields: Partial<Record<DecoderName, string[]>> = {
   uint: ['digits'],
   static_map: ['static_map', 'allow_unknown'],
   regexp: ['regexps', 'skip_cache_size'],
+  kernel_enum: ['enum', 'prefix'],
   kstack_id: ['map'],
 };
 
@@ -184,6 +189,12 @@ function decoder(value: unknown, at: string): DecoderSpec {
       ...(fields.digits !== undefined && {
         digits: integer(fields.digits, `${at}.digits`, ...labelLimits.digits),
       }),
+    };
+  if (name === 'kernel_enum')
+    return {
+      name,
+      enum: parseIdentifier(fields.enum, `${at}.enum`),
+      prefix: fields.prefix === undefined ? '' : parseIdentifier(fields.prefix, `${at}.prefix`),
     };
   if (name === 'kstack_id') return { name, map: parseIdentifier(fields.map, `${at}.map`) };
   if (name === 'regexp') {

@@ -191,8 +191,10 @@ const decoderOptions: Schema = {
   },
   allow_unknown: { type: 'boolean', default: false },
   map: { ...identifier, description: 'Name of the map with the stacks.' },
+  enum: { ...identifier, description: 'Name of an enum of the kernel.' },
+  prefix: { ...identifier, description: 'Taken off the names of its values.' },
 };
-const requiredOptions = ['regexps', 'static_map', 'map'];
+const requiredOptions = ['regexps', 'static_map', 'map', 'enum'];
 
 function decoder(name: DecoderName): Schema {
   const options = decoderFields[name] ?? [];

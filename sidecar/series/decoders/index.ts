@@ -8,6 +8,7 @@ import { createHex } from './hex.ts';
 import { createIfname } from './ifname.ts';
 import { createInetIp } from './inet-ip.ts';
 import { createInt } from './int.ts';
+import { createKernelEnum } from './kernel-enum.ts';
 import { readKernelSymbols } from './kernel-symbols.ts';
 import { createKstack } from './kstack.ts';
 import { createKstackId } from './kstack-id.ts';
@@ -41,6 +42,7 @@ const creators: { [Name in DecoderName]: CreateDecoder<Extract<DecoderSpec, { na
   ifname: createIfname,
   inet_ip: createInetIp,
   int: createInt,
+  kernel_enum: createKernelEnum,
   kstack: () => createKstack(kernelSymbols),
   kstack_id: createKstackId(createKstack(kernelSymbols)),
   ksym: () => createKsym(kernelSymbols),

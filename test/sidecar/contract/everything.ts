@@ -20,6 +20,7 @@ metrics:
           decoders: [{ name: uint, digits: 5 }, { name: static_map, allow_unknown: true, static_map: { 1: left, 2: 3, 4: true } }]
         - { name: address, size: 16, decoders: [{ name: inet_ip }] }
         - { name: stack, size: 160, decoders: [{ name: kstack }] }
+        - { name: reason, size: 4, decoders: [{ name: uint }, { name: kernel_enum, enum: skb_drop_reason, prefix: SKB_DROP_REASON_ }] }
         - { name: stack_by_id, size: 4, decoders: [{ name: kstack_id, map: stacks }] }
         - { name: device, size: 4, decoders: [{ name: majorminor }] }
         - { name: question, size: 10000, decoders: [{ name: dname }] }

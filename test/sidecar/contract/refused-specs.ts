@@ -303,6 +303,11 @@ export const refused: [what: string, yaml: string, message: string | RegExp][] =
     /decoders\[0\]\.map: must be a C identifier of at most 128 characters, not left out$/,
   ],
   [
+    'an enum without a name',
+    label('name: a, size: 4, decoders: [{ name: uint }, { name: kernel_enum, prefix: SKB_ }]'),
+    /decoders\[1\]\.enum: must be a C identifier of at most 128 characters, not left out$/,
+  ],
+  [
     'a stack of half an address',
     label('name: a, size: 12, decoders: [{ name: kstack }]'),
     /size: must be a multiple of 8 for the decoder kstack, not 12$/,

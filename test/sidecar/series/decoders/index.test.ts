@@ -5,6 +5,7 @@ import { chainDecoders } from '../../../../sidecar/series/decoders/index.ts';
 
 const context = { containerName: String, wantsContainer: () => true, generation: () => 0 };
 const options: Record<string, object> = {
+  kernel_enum: { enum: 'bpf_map_type' },
   kstack_id: { map: 'stacks' },
   regexp: { regexps: ['.*'] },
   static_map: { static_map: { 1: 'one' } },
@@ -59,7 +60,7 @@ test('decoders of bytes come first, those of numbers after uint, each with the s
     [16, ['endpoint'], false],
     [128, ['dname'], true],
     [128, ['string', 'dname'], true],
-    ...['pci_class', 'pci_device', 'pci_subclass', 'pci_vendor'].flatMap(
+    ...['kernel_enum', 'pci_class', 'pci_device', 'pci_subclass', 'pci_vendor'].flatMap(
       (name): [number, string[], boolean][] => [
         [4, ['uint', name], true],
         [4, [name], false],
