@@ -99,14 +99,12 @@ export function subjectOf(tracepoint: string, pointedTo: () => (string | undefin
   return inTasks.test(tracepoint) ? { kind: 'current' } : byCurrentTask;
 }
 
-/** A socket that comes behind a packet is one that may be missing (kfree_skb). */
 function socketSubject(sock: number | undefined, skb: number | undefined): Subject {
-  const remark = skb !== undefined && (sock === undefined || skb < sock) ? byPacket : undefined;
   return {
     kind: 'sock',
     ...(sock !== undefined && { sock }),
     ...(skb !== undefined && { skb }),
-    ...(remark !== undefined && { remark }),
+    ...(sock === undefined && { remark: byPacket }),
   };
 }
 

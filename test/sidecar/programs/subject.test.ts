@@ -27,11 +27,7 @@ describe('the subject of a tracepoint', () => {
     ['sched_switch', [undefined, 'task_struct', 'task_struct', undefined], { kind: 'task', tasks: [1, 2] }],
     ['signal_generate', [undefined, 'kernel_siginfo', 'task_struct'], { kind: 'task', tasks: [2] }],
     ['tcp_retransmit_skb', ['sock', 'sk_buff'], { kind: 'sock', sock: 0, skb: 1 }],
-    [
-      'kfree_skb',
-      ['sk_buff', undefined, undefined, 'sock'],
-      { kind: 'sock', sock: 3, skb: 0, remark: byPacket },
-    ],
+    ['kfree_skb', ['sk_buff', undefined, undefined, 'sock'], { kind: 'sock', sock: 3, skb: 0 }],
     [
       'qdisc_dequeue',
       ['Qdisc', 'netdev_queue', undefined, 'sk_buff'],
