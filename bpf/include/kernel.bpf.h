@@ -194,11 +194,33 @@ struct sock_common {
 struct sock {
     struct sock_common __sk_common;
     struct sock_cgroup_data sk_cgrp_data;
+    __u16 sk_protocol;
     int sk_err;
 };
 
 struct sk_buff {
     struct sock *sk;
+    __be16 protocol;
+    unsigned char *head;
+    /* From the head, on 64-bit processors. */
+    unsigned int end;
+};
+
+/* At the end of a packet's buffer. */
+struct skb_shared_info {
+    unsigned short gso_segs;
+};
+
+/* The numbers differ between kernels. */
+enum skb_drop_reason {
+    SKB_DROP_REASON_NOT_SPECIFIED = 2,
+    SKB_DROP_REASON_QUEUE_PURGE = 104,
+};
+
+/* Of the tracepoint skb/kfree_skb. */
+struct trace_event_raw_kfree_skb {
+    enum skb_drop_reason reason;
+    void *rx_sk;
 };
 
 struct file_system_type {
