@@ -8,7 +8,6 @@
 #include "file-calls.bpf.h"
 #include "maps.bpf.h"
 #include "task-storage.bpf.h"
-#include "uncounted.bpf.h"
 
 #define MAX_ERRNO 4095
 
@@ -31,10 +30,9 @@ enum operation {
 };
 
 struct call {
-    /* 0 when the task is in no call that counts. */
-    __u64 entered_ns;
+    struct begun begun;
     __u32 operation;
-    __u32 thread_start;
+    __u32 padding;
     char file_system[FILE_SYSTEM_NAME];
 };
 
@@ -158,25 +156,16 @@ int BPF_PROG(sys_enter, struct pt_regs *regs, long number) {
         if (found != FOUND_REGULAR)
             return 0;
     }
-    if (!HAS_TASK_STORAGE)
-        entered.thread_start = thread_start();
-    struct call *call = make_for_current(&calls, &entered);
-    if (!call) {
-        count_uncounted();
-        return 0;
-    }
-    *call = entered;
-    call->entered_ns = bpf_ktime_get_ns();
+    begin_call(&calls, &entered.begun, sizeof(entered));
     return 0;
 }
 
 SEC("tp_btf/sys_exit")
 int BPF_PROG(sys_exit, struct pt_regs *regs, long result) {
-    struct call *call = find_of_current(&calls);
-    if (!call || !call->entered_ns || !is_of_current(call->thread_start))
+    __u64 ns;
+    struct call *call = end_call(&calls, &ns);
+    if (!call)
         return 0;
-    __u64 ns = bpf_ktime_get_ns() - call->entered_ns;
-    call->entered_ns = 0;
 
     struct file_key key = {.container = current_container(), .operation = call->operation};
     __builtin_memcpy(key.file_system, call->file_system, FILE_SYSTEM_NAME);

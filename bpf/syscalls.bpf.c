@@ -7,7 +7,6 @@
 #include "container.bpf.h"
 #include "maps.bpf.h"
 #include "task-storage.bpf.h"
-#include "uncounted.bpf.h"
 
 #define MAX_ERRNO 4095
 
@@ -15,9 +14,9 @@
 #define DURATION_BUCKETS 13
 
 struct call {
-    __u64 entered_ns;
+    struct begun begun;
     __u32 number;
-    __u32 thread_start;
+    __u32 padding;
 };
 
 struct {
@@ -63,26 +62,17 @@ static const __u64 no_errors;
 
 SEC("tp_btf/sys_enter")
 int BPF_PROG(sys_enter, struct pt_regs *regs, long number) {
-    struct call entered = {0};
-    if (!HAS_TASK_STORAGE)
-        entered.thread_start = thread_start();
-    struct call *call = make_for_current(&calls, &entered);
-    if (!call) {
-        count_uncounted();
-        return 0;
-    }
-    call->number = number;
-    call->entered_ns = bpf_ktime_get_ns();
+    struct call entered = {.number = number};
+    begin_call(&calls, &entered.begun, sizeof(entered));
     return 0;
 }
 
 SEC("tp_btf/sys_exit")
 int BPF_PROG(sys_exit, struct pt_regs *regs, long result) {
-    struct call *call = find_of_current(&calls);
-    if (!call || !call->entered_ns || !is_of_current(call->thread_start))
+    __u64 ns;
+    struct call *call = end_call(&calls, &ns);
+    if (!call)
         return 0;
-    __u64 ns = bpf_ktime_get_ns() - call->entered_ns;
-    call->entered_ns = 0;
 
     struct syscall_key key = {.container = current_container(), .number = call->number};
     struct syscall_stats *stats = find_or_make(&syscalls, &key, &no_calls);
