@@ -7,6 +7,7 @@
  */
 #include "container.bpf.h"
 #include "maps.bpf.h"
+#include "tasks.bpf.h"
 #include "uncounted.bpf.h"
 
 /* 1 us, 2 us, ... 8.4 s. */
@@ -22,7 +23,6 @@ enum switch_type {
 
 /* What has been counted of a task. */
 struct counted {
-    /* Tells a task from an earlier one in the same place of memory. */
     __u64 start_time;
     __u64 container;
     __u64 voluntary;
@@ -31,13 +31,7 @@ struct counted {
     __u64 migrations;
 };
 
-/* Preallocated, and no task storage: memory cannot be had while the scheduler holds its locks. */
-struct {
-    __uint(type, BPF_MAP_TYPE_HASH);
-    __uint(max_entries, 16384);
-    __type(key, __u64); /* address of the task */
-    __type(value, struct counted);
-} tasks SEC(".maps");
+TASKS(tasks, struct counted, 16384);
 
 struct cpu_key {
     __u64 container;
@@ -89,8 +83,8 @@ int leave_cpu(__u64 *ctx) {
         .ran = task->se.sum_exec_runtime,
         .migrations = task->se.nr_migrations,
     };
-    struct counted *before = bpf_map_lookup_elem(&tasks, &address);
-    bool is_known = before && before->start_time == now.start_time && before->container == now.container;
+    struct counted *before = find_task(&tasks, address, now.start_time);
+    bool is_known = before && before->container == now.container;
     /* It leaves a CPU for the first time: nothing of it was counted before. */
     bool is_new = task->nvcsw + task->nivcsw == 1;
 
@@ -118,7 +112,7 @@ int leave_cpu(__u64 *ctx) {
         bpf_map_delete_elem(&tasks, &address);
     else if (before)
         *before = now;
-    else if (bpf_map_update_elem(&tasks, &address, &now, BPF_NOEXIST))
+    else if (bpf_map_update_elem(&tasks, &address, &now, BPF_ANY))
         count_uncounted();
     return 0;
 }

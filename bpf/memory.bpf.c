@@ -10,6 +10,7 @@
 #include "container.bpf.h"
 #include "exemplars.bpf.h"
 #include "maps.bpf.h"
+#include "tasks.bpf.h"
 #include "uncounted.bpf.h"
 
 /* 1 us, 4 us, ... 17.2 s. */
@@ -33,7 +34,6 @@ enum reclaim_cause {
 
 /* What is known of a thread. */
 struct thread {
-    /* Tells a thread from an earlier one in the same place of memory. */
     __u64 start_time;
     /* Faults that are counted, or were there before the first one that was seen. */
     __u64 minor;
@@ -42,13 +42,7 @@ struct thread {
     __u64 reclaim_ns;
 };
 
-/* Preallocated, and no task storage: the kernel may fault where memory cannot be had. */
-struct {
-    __uint(type, BPF_MAP_TYPE_HASH);
-    __uint(max_entries, 8192);
-    __type(key, __u64); /* address of the task */
-    __type(value, struct thread);
-} threads SEC(".maps");
+TASKS(threads, struct thread, 8192);
 
 /* Of faults and reclaims: the container, and their type or cause. */
 struct memory_key {
@@ -132,8 +126,8 @@ static __always_inline void count_growth(__u64 container, struct thread *before,
 /* The entry of the current task, made when it is new: what it did before was not in the pod, or not seen. */
 static __always_inline struct thread *known_thread(struct task_struct *task, struct thread *now) {
     __u64 address = (__u64)task;
-    struct thread *thread = bpf_map_lookup_elem(&threads, &address);
-    if (thread && thread->start_time == now->start_time)
+    struct thread *thread = find_task(&threads, address, now->start_time);
+    if (thread)
         return thread;
     /* It has been counted to its end, and nobody would remove it again. */
     if ((TYPED_CURRENT ? task->flags : BPF_CORE_READ(task, flags)) & PF_EXITING)
@@ -274,11 +268,10 @@ SEC("tp_btf/sched_process_exit")
 int BPF_PROG(thread_exit, struct task_struct *task) {
     __u64 address = (__u64)task;
     struct thread now = read_thread(true, task);
-    struct thread *thread = bpf_map_lookup_elem(&threads, &address);
-    if (thread && thread->start_time == now.start_time)
-        count_growth(task_container(task), thread, &now);
+    struct thread *thread = find_task(&threads, address, now.start_time);
     if (thread)
-        bpf_map_delete_elem(&threads, &address);
+        count_growth(task_container(task), thread, &now);
+    bpf_map_delete_elem(&threads, &address);
 
     if (!VICTIM_IS_TOLD && task->pid == task->tgid && task->signal->oom_mm)
         count_victim(task, most_pages(task->signal));
