@@ -313,16 +313,22 @@ static __always_inline __u16 known_type(__u16 type) {
     }
 }
 
+/* Whether there is a query, or a response, of the usual kind at `offset`, which ends before `end`. */
+static __always_inline bool read_header(struct __sk_buff *skb, __u32 offset, __u32 end, bool response,
+                                        struct dns_header *header) {
+    if (offset + sizeof(*header) > end || bpf_skb_load_bytes(skb, offset, header, sizeof(*header))) {
+        count_malformed(skb);
+        return false;
+    }
+    __u16 flags = bpf_ntohs(header->flags);
+    return RESPONSE(flags) == response && !OPCODE(flags);
+}
+
 /* The query at `offset`, which ends before `end`. */
 __noinline int count_query(struct __sk_buff *skb, __u32 offset, __u32 end, __u32 tcp) {
     struct dns_header header;
     struct question question = {};
-    if (offset + sizeof(header) > end || bpf_skb_load_bytes(skb, offset, &header, sizeof(header))) {
-        count_malformed(skb);
-        return 0;
-    }
-    __u16 flags = bpf_ntohs(header.flags);
-    if (RESPONSE(flags) || OPCODE(flags))
+    if (!read_header(skb, offset, end, false, &header))
         return 0;
     if (header.questions != bpf_htons(1) || !read_question(skb, offset + sizeof(header), end, &question)) {
         count_malformed(skb);
@@ -362,12 +368,7 @@ __noinline int count_query(struct __sk_buff *skb, __u32 offset, __u32 end, __u32
 __noinline int count_response(struct __sk_buff *skb, __u32 offset, __u32 end, __u32 tcp) {
     struct dns_header header;
     struct question question = {};
-    if (offset + sizeof(header) > end || bpf_skb_load_bytes(skb, offset, &header, sizeof(header))) {
-        count_malformed(skb);
-        return 0;
-    }
-    __u16 flags = bpf_ntohs(header.flags);
-    if (!RESPONSE(flags) || OPCODE(flags))
+    if (!read_header(skb, offset, end, true, &header))
         return 0;
     /* Some servers repeat no question in an error. */
     if (header.questions &&
@@ -392,7 +393,7 @@ __noinline int count_response(struct __sk_buff *skb, __u32 offset, __u32 end, __
     }
     add(socket->waiting, -1);
 
-    struct response_key key = {.container = skb_container(skb), .rcode = RCODE(flags)};
+    struct response_key key = {.container = skb_container(skb), .rcode = RCODE(bpf_ntohs(header.flags))};
     set_label(&key.name, &question);
     struct responses *found = find_or_make(&responses, &key, &no_responses);
     if (!found) {
