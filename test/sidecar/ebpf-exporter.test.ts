@@ -3,14 +3,13 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { compileProgram } from '../../scripts/bpf/compile-program.ts';
-import { lasting, placeOf } from '../../scripts/node/place.ts';
-import { type Container, createSandbox, type Sandbox } from '../../scripts/node/sandbox.ts';
+import { lasting } from '../../scripts/node/place.ts';
 import { openMetricsFormat } from '../../sidecar/exposition/openmetrics.ts';
 import { textFormat } from '../../sidecar/exposition/text.ts';
-import type { PodCgroup } from '../../sidecar/pod/cgroups.ts';
 import { createContainers } from '../../sidecar/pod/containers.ts';
 import { ownHooks } from '../../sidecar/programs/hooks/hooks.ts';
 import { startCompiled } from '../support/author.ts';
+import { type BarePod, makeBarePod } from '../support/bare-pod.ts';
 import { eventually } from '../support/eventually.ts';
 import {
   parseOpenMetrics,
@@ -149,15 +148,11 @@ ${map('scratch', 'PERCPU_ARRAY', '__u32', 1, 'struct event')}`,
 };
 
 describe('a config and its program written for ebpf_exporter', () => {
-  let sandbox: Sandbox;
-  let pod: PodCgroup;
-  let web: Container;
+  let bare: BarePod;
   before(async () => {
-    sandbox = await createSandbox();
-    pod = placeOf(sandbox, sandbox.addContainer('bpf-sidecar'));
-    web = sandbox.addContainer('web');
+    bare = await makeBarePod();
   });
-  after(() => sandbox.destroy());
+  after(() => bare.destroy());
 
   test('are all here', () => {
     assert.deepEqual(
@@ -170,7 +165,7 @@ describe('a config and its program written for ebpf_exporter', () => {
 
   for (const [name, { code, series }] of Object.entries(examples))
     test(`give the series that it gives: ${name}`, async (t) => {
-      const containers = createContainers(pod.path, sandbox.containerLogs, sandbox);
+      const containers = createContainers(bare.pod.path, bare.sandbox.containerLogs, bare.sandbox);
       containers.refresh();
       const context = {
         containerName: containers.nameOf,
@@ -180,10 +175,10 @@ describe('a config and its program written for ebpf_exporter', () => {
         generation: containers.generation,
       };
       const yaml = readFileSync(join(fixtures, `${name}.yaml`), 'utf8');
-      const probe = startCompiled(await compileProgram(code), pod, ownHooks, yaml, context);
+      const probe = startCompiled(await compileProgram(code), bare.pod, ownHooks, yaml, context);
       t.after(() => probe.close());
       const dd = ['dd', 'if=/dev/zero', 'of=/dev/null', 'bs=1', `count=${writes}`, 'status=none'];
-      await output(web, 'taskset', '-c', '0', ...dd);
+      await output(bare.web, 'taskset', '-c', '0', ...dd);
       const read = () => probe.read();
       await eventually(() => {
         const lines = textFormat.render(read(), '').toString().split('\n');

@@ -1,12 +1,10 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { compileProgram } from '../../scripts/bpf/compile-program.ts';
-import { placeOf } from '../../scripts/node/place.ts';
-import { type Container, createSandbox, type Sandbox } from '../../scripts/node/sandbox.ts';
 import { textFormat } from '../../sidecar/exposition/text.ts';
-import type { PodCgroup } from '../../sidecar/pod/cgroups.ts';
 import { ownHooks } from '../../sidecar/programs/hooks/hooks.ts';
 import { startCompiled } from '../support/author.ts';
+import { type BarePod, makeBarePod } from '../support/bare-pod.ts';
 import { output } from '../support/pod.ts';
 
 /** Upper bounds of buckets, and one more than each. */
@@ -99,15 +97,11 @@ for cpu in sorted(os.sched_getaffinity(0)):
 `;
 
 describe('a histogram', () => {
-  let sandbox: Sandbox;
-  let pod: PodCgroup;
-  let web: Container;
+  let bare: BarePod;
   before(async () => {
-    sandbox = await createSandbox();
-    pod = placeOf(sandbox, sandbox.addContainer('bpf-sidecar'));
-    web = sandbox.addContainer('web');
+    bare = await makeBarePod();
   });
-  after(() => sandbox.destroy());
+  after(() => bare.destroy());
 
   for (const { what, code, fields, label } of layouts)
     test(`has an event at a bound below it and one above the last only in +Inf: ${what}`, async (t) => {
@@ -115,10 +109,10 @@ describe('a histogram', () => {
       const histograms = names.map((name) => `{ name: ${name}, ${fields(name)}, ${buckets[name]} }`);
       const yaml = `metrics: { histograms: [${histograms.join(', ')}] }`;
       // Before the probe: nproc writes too.
-      const cpus = Number(await output(web, 'nproc'));
-      const probe = startCompiled(await compileProgram(code), pod, ownHooks, yaml);
+      const cpus = Number(await output(bare.web, 'nproc'));
+      const probe = startCompiled(await compileProgram(code), bare.pod, ownHooks, yaml);
       t.after(() => probe.close());
-      await output(web, '/usr/bin/python3', '-c', work);
+      await output(bare.web, '/usr/bin/python3', '-c', work);
       const text = textFormat.render(probe.read(), '').toString();
       const events = values.length * cpus;
       const braces = label === '' ? '' : `{${label.slice(0, -1)}}`;

@@ -1,12 +1,11 @@
 import assert from 'node:assert/strict';
 import type { TestContext } from 'node:test';
-import { placeOf } from '../../scripts/node/place.ts';
-import { type Container, createSandbox, type SandboxOptions } from '../../scripts/node/sandbox.ts';
-import type { PodCgroup } from '../../sidecar/pod/cgroups.ts';
+import type { SandboxOptions } from '../../scripts/node/sandbox.ts';
 import type { Probe } from '../../sidecar/probe.ts';
 import type { Hooks } from '../../sidecar/programs/hooks/hooks.ts';
 import { shareHooks } from '../../sidecar/programs/hooks/shared.ts';
 import { startCompiled } from './author.ts';
+import { type BarePod, barePodFor } from './bare-pod.ts';
 
 /** Counts getpriority, a system call that nothing else here makes. */
 export const onSysEnter = (name: string) =>
@@ -18,28 +17,17 @@ export const calls = (times: number) => [
 ];
 
 /** A pod whose sidecar shares dispatchers in a bpffs. */
-export interface Member {
-  pod: PodCgroup;
-  web: Container;
+export interface Member extends BarePod {
   hooks: Hooks;
   /** What its sidecar had to warn of. */
   warnings: string[];
-  destroy(): Promise<void>;
 }
 
-export async function memberOf(t: TestContext, bpffs: string, options: SandboxOptions = {}): Promise<Member> {
-  const sandbox = await createSandbox(options);
-  t.after(() => sandbox.destroy());
-  const pod = placeOf(sandbox, sandbox.addContainer('bpf-sidecar'));
+export async function memberOf(t: TestContext, bpffs: string, options?: SandboxOptions): Promise<Member> {
+  const bare = await barePodFor(t, options);
   const warnings: string[] = [];
   const log = (level: string, message: string) => level === 'warn' && warnings.push(message);
-  return {
-    pod,
-    web: sandbox.addContainer('web'),
-    hooks: shareHooks(bpffs, pod, log),
-    warnings,
-    destroy: () => sandbox.destroy(),
-  };
+  return { ...bare, hooks: shareHooks(bpffs, bare.pod, log), warnings };
 }
 
 /** Starts a compiled program, all of which must be attached. */

@@ -1,8 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, type TestContext, test } from 'node:test';
 import { compileProgram } from '../../../scripts/bpf/compile-program.ts';
-import { placeOf } from '../../../scripts/node/place.ts';
-import { createSandbox } from '../../../scripts/node/sandbox.ts';
 import { deleteElement, possibleCpus, updateElement } from '../../../sidecar/libbpf/map.ts';
 import {
   type BpfMap,
@@ -17,6 +15,7 @@ import { createMapReader, isPerCpuMap } from '../../../sidecar/maps/read.ts';
 import { readByWalk } from '../../../sidecar/maps/walk.ts';
 import { attachProgram } from '../../../sidecar/programs/attach.ts';
 import { ownHooks } from '../../../sidecar/programs/hooks/hooks.ts';
+import { barePodFor } from '../../support/bare-pod.ts';
 
 const stable = 200;
 const maxEntries = 2000;
@@ -60,15 +59,12 @@ struct { __uint(type, BPF_MAP_TYPE_HASH_OF_MAPS); __uint(max_entries, 4); __type
 
 /** The map `changing` of a program that a container of the pod keeps at work. */
 async function changingMap(t: TestContext, code: string): Promise<BpfObject> {
-  const sandbox = await createSandbox();
-  t.after(() => sandbox.destroy());
-  const pod = placeOf(sandbox, sandbox.addContainer('bpf-sidecar'));
+  const { pod, web } = await barePodFor(t);
   const object = openObject('changing', await compileProgram(code));
   t.after(() => closeObject(object));
   loadObject(object);
   const attachment = attachProgram(object.programs[0]!, pod, ownHooks);
   t.after(() => attachment.detach());
-  const web = sandbox.addContainer('web');
   const child = web.spawn(['dd', 'if=/dev/zero', 'of=/dev/null', 'bs=1', 'status=none'], { stdio: 'ignore' });
   t.after(() => child.kill());
   return object;

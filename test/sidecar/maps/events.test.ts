@@ -2,12 +2,12 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { describe, type TestContext, test } from 'node:test';
-import { placeOf } from '../../../scripts/node/place.ts';
-import { type Container, createSandbox } from '../../../scripts/node/sandbox.ts';
+import type { Container } from '../../../scripts/node/sandbox.ts';
 import { createTally } from '../../../sidecar/maps/events/tally.ts';
 import type { Probe } from '../../../sidecar/probe.ts';
 import type { HistogramSeries, ScalarSeries } from '../../../sidecar/series/family.ts';
 import { startAuthored } from '../../support/author.ts';
+import { barePodFor } from '../../support/bare-pod.ts';
 import { output } from '../../support/pod.ts';
 
 const program = (map: string, send: string) => `
@@ -73,16 +73,14 @@ function irqWorks(): number | undefined {
 }
 
 async function observe(t: TestContext, code: string, yaml: string): Promise<[Probe, Container]> {
-  const sandbox = await createSandbox();
-  t.after(() => sandbox.destroy());
-  const pod = placeOf(sandbox, sandbox.addContainer('bpf-sidecar'));
+  const { pod, web } = await barePodFor(t);
   const probe = await startAuthored(code, pod, yaml);
   t.after(() => probe.close());
   assert.deepEqual(
     probe.programs.flatMap(({ problem }) => problem ?? []),
     [],
   );
-  return [probe, sandbox.addContainer('web')];
+  return [probe, web];
 }
 
 describe('events', () => {

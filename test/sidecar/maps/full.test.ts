@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { placeOf } from '../../../scripts/node/place.ts';
-import { createSandbox } from '../../../scripts/node/sandbox.ts';
 import { startAuthored } from '../../support/author.ts';
+import { barePodFor } from '../../support/bare-pod.ts';
 import { output } from '../../support/pod.ts';
 
 const program = `
@@ -27,16 +26,14 @@ const spec =
   'metrics: { counters: [{ name: calls_total, labels: [{ name: number, size: 4, decoders: [{ name: uint }] }] }] }';
 
 test('a program that fills its map goes on with what is in it, and that is seen of all its maps but large ones', async (t) => {
-  const sandbox = await createSandbox();
-  t.after(() => sandbox.destroy());
-  const probe = await startAuthored(program, placeOf(sandbox, sandbox.addContainer('bpf-sidecar')), spec);
+  const { pod, web } = await barePodFor(t);
+  const probe = await startAuthored(program, pod, spec);
   t.after(() => probe.close());
   probe.read();
   assert.deepEqual(probe.fullness(), [
     { map: 'calls_total', entries: 0, capacity: 8 },
     { map: 'started', entries: 0, capacity: 4 },
   ]);
-  const web = sandbox.addContainer('web');
   await output(web, 'python3', '-c', '');
   const [first] = probe.read();
   assert.deepEqual(probe.fullness(), [

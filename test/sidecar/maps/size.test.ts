@@ -1,12 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, type TestContext, test } from 'node:test';
 import { compileProgram } from '../../../scripts/bpf/compile-program.ts';
-import { placeOf } from '../../../scripts/node/place.ts';
-import { createSandbox } from '../../../scripts/node/sandbox.ts';
 import { possibleCpus } from '../../../sidecar/libbpf/map.ts';
 import { type BpfObject, closeObject, openObject } from '../../../sidecar/libbpf/object.ts';
 import { refuseLargeMaps, refuseLargeReads } from '../../../sidecar/maps/size.ts';
 import { startAuthored } from '../../support/author.ts';
+import { barePodFor } from '../../support/bare-pod.ts';
 
 const header = `
 #include <linux/bpf.h>
@@ -24,9 +23,7 @@ async function opened(t: TestContext, code: string): Promise<BpfObject> {
 
 describe('maps that would take too much memory', () => {
   test('are refused before a probe is loaded, when metrics are read from them', async (t) => {
-    const sandbox = await createSandbox();
-    t.after(() => sandbox.destroy());
-    const pod = placeOf(sandbox, sandbox.addContainer('bpf-sidecar'));
+    const { pod } = await barePodFor(t);
     const code = `${header}struct value { __u64 a, b[14]; };\n${map('big', 'ARRAY', 600_000, 'struct value')}\n${program}`;
     await assert.rejects(
       startAuthored(code, pod, 'metrics: { gauges: [{ name: big, value: a, labels: [] }] }'),

@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { placeOf } from '../../../scripts/node/place.ts';
-import { createSandbox } from '../../../scripts/node/sandbox.ts';
 import type { ScalarSeries } from '../../../sidecar/series/family.ts';
 import { startAuthored } from '../../support/author.ts';
+import { barePodFor } from '../../support/bare-pod.ts';
 import { output } from '../../support/pod.ts';
 
 const program = `
@@ -37,9 +36,8 @@ metrics:
 `;
 
 test('global variables are counters and gauges, by their own size and sign', async (t) => {
-  const sandbox = await createSandbox();
-  t.after(() => sandbox.destroy());
-  const probe = await startAuthored(program, placeOf(sandbox, sandbox.addContainer('bpf-sidecar')), spec);
+  const { pod, web } = await barePodFor(t);
+  const probe = await startAuthored(program, pod, spec);
   t.after(() => probe.close());
   const read = () =>
     Object.fromEntries(
@@ -52,12 +50,7 @@ test('global variables are counters and gauges, by their own size and sign', asy
     bpf_balance: 10,
     bpf_seen: 0,
   });
-  await output(
-    sandbox.addContainer('web'),
-    'python3',
-    '-c',
-    'import os\nfor _ in range(7): os.getpriority(0, 0)',
-  );
+  await output(web, 'python3', '-c', 'import os\nfor _ in range(7): os.getpriority(0, 0)');
   assert.deepEqual(read(), {
     bpf_calls_total: 7,
     bpf_errors_total: 10,
@@ -68,9 +61,7 @@ test('global variables are counters and gauges, by their own size and sign', asy
 });
 
 test('a variable that is not there is named, with those that are', async (t) => {
-  const sandbox = await createSandbox();
-  t.after(() => sandbox.destroy());
-  const pod = placeOf(sandbox, sandbox.addContainer('bpf-sidecar'));
+  const { pod } = await barePodFor(t);
   await assert.rejects(startAuthored(program, pod, spec.replace('value: seen', 'value: unseen')), {
     message: 'map .bss of object mine has no value member unseen; it has calls, seen',
   });

@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { after, before, describe, type TestContext, test } from 'node:test';
-import { placeOf } from '../../../scripts/node/place.ts';
-import { type Container, createSandbox, type Sandbox } from '../../../scripts/node/sandbox.ts';
-import type { PodCgroup } from '../../../sidecar/pod/cgroups.ts';
+import type { Container } from '../../../scripts/node/sandbox.ts';
 import { startAuthored } from '../../support/author.ts';
+import { type BarePods, makeBarePods } from '../../support/bare-pod.ts';
 import { compileNative } from '../../support/native.ts';
 import { output } from '../../support/pod.ts';
 import { countingSlots, slotsOf, slotsSpec } from '../../support/slots.ts';
@@ -174,29 +173,16 @@ const hooks: (Hook & { work: Work; expected: number })[] = [
 ];
 
 describe('objects of other authors, which do all that they may on one hook', () => {
-  let sandbox: Sandbox;
-  let other: Sandbox;
-  let pod: PodCgroup;
-  let web: Container;
-  let sidecar: Container;
-  let outsider: Container;
+  let bare: BarePods;
   before(async () => {
-    sandbox = await createSandbox({ network: true });
-    other = await createSandbox({ network: true });
-    sidecar = sandbox.addContainer('bpf-sidecar');
-    pod = placeOf(sandbox, sidecar);
-    web = sandbox.addContainer('web');
-    outsider = other.addContainer('web');
+    bare = await makeBarePods({ network: true });
   });
-  after(async () => {
-    await sandbox.destroy();
-    await other.destroy();
-  });
+  after(() => bare.destroy());
 
   /** Has each feature count exactly what happens in the pod and not in the sidecar, by its number. */
   async function assertExact(t: TestContext, hook: Hook, work: Work, expected: number, headers = '') {
     const code = countingSlots(headers + features.map(([, , program]) => program(hook)).join('\n'));
-    const probe = await startAuthored(code, pod, slotsSpec);
+    const probe = await startAuthored(code, bare.pod, slotsSpec);
     t.after(() => probe.close());
     assert.deepEqual(
       probe.programs.flatMap(({ problem }) => problem ?? []),
@@ -206,10 +192,10 @@ describe('objects of other authors, which do all that they may on one hook', () 
       Object.fromEntries(slotsOf(probe, features.length).map((count, slot) => [features[slot]![0], count]));
     const each = (events: number) =>
       Object.fromEntries(features.map(([name, perEvent]) => [name, events * perEvent]));
-    await work(sidecar, 5);
-    await work(outsider, 5);
+    await work(bare.sidecar, 5);
+    await work(bare.outsider, 5);
     assert.deepEqual(counts(), each(0), 'the sidecar itself and another pod');
-    await work(web, times);
+    await work(bare.web, times);
     assert.deepEqual(counts(), each(expected));
   }
 
@@ -225,7 +211,7 @@ describe('objects of other authors, which do all that they may on one hook', () 
     test(`${kind}: each counts its pod exactly`, async (t) => {
       const path = compileNative(t, 'calls.c');
       // Attached is what a container has.
-      const running = web.spawn([path], { stdio: ['pipe', 'pipe', 'inherit'] });
+      const running = bare.web.spawn([path], { stdio: ['pipe', 'pipe', 'inherit'] });
       t.after(() => running.kill());
       running.stdin!.write('\n');
       await once(running.stdout!, 'data');

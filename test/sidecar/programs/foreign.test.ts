@@ -7,10 +7,8 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { after, before, describe, test } from 'node:test';
 import { compileProgram } from '../../../scripts/bpf/compile-program.ts';
-import { placeOf } from '../../../scripts/node/place.ts';
-import { type Container, createSandbox, type Sandbox } from '../../../scripts/node/sandbox.ts';
-import type { PodCgroup } from '../../../sidecar/pod/cgroups.ts';
 import { counting, eventsOf, startAuthored } from '../../support/author.ts';
+import { type BarePod, makeBarePod } from '../../support/bare-pod.ts';
 import { pinned } from '../../support/bpffs.ts';
 import { formatPod } from '../../support/place.ts';
 import { output } from '../../support/pod.ts';
@@ -118,29 +116,23 @@ const script = join(import.meta.dirname, '../../support/sharing-process.ts');
 const calls = ['python3', '-c', 'import os\nfor _ in range(23): os.getpriority(0, 0)'];
 
 describe('an object of another author, loaded unchanged', () => {
-  let sandbox: Sandbox;
-  let pod: PodCgroup;
-  let web: Container;
-  let sidecar: Container;
+  let bare: BarePod;
   before(async () => {
-    sandbox = await createSandbox();
-    sidecar = sandbox.addContainer('bpf-sidecar');
-    pod = placeOf(sandbox, sidecar);
-    web = sandbox.addContainer('web');
+    bare = await makeBarePod();
   });
-  after(() => sandbox.destroy());
+  after(() => bare.destroy());
 
   for (const [name, perCall, programs] of objects)
     test(`with ${name} counts its pod exactly`, async (t) => {
-      const probe = await startAuthored(counting(programs), pod);
+      const probe = await startAuthored(counting(programs), bare.pod);
       t.after(() => probe.close());
       assert.deepEqual(
         probe.programs.flatMap(({ problem }) => problem ?? []),
         [],
       );
-      await output(sidecar, ...calls);
+      await output(bare.sidecar, ...calls);
       assert.equal(eventsOf(probe), 0, 'the sidecar itself');
-      await output(web, ...calls);
+      await output(bare.web, ...calls);
       assert.equal(eventsOf(probe), 23 * perCall);
     });
 
@@ -149,7 +141,7 @@ describe('an object of another author, loaded unchanged', () => {
     t.after(() => rmSync(directory, { recursive: true }));
     const object = join(directory, 'program.bpf.o');
     writeFileSync(object, await compileProgram(counting(pinning)));
-    const sharing = [process.execPath, script, object, '/nowhere', formatPod(pod), '/none'];
+    const sharing = [process.execPath, script, object, '/nowhere', formatPod(bare.pod), '/none'];
     // Where libbpf would pin it, and where it could not.
     for (const mount of ['mount -t bpf bpf /sys/fs/bpf', 'true']) {
       // What the machine itself has there, such as the directories of iproute2.
@@ -160,7 +152,7 @@ describe('an object of another author, loaded unchanged', () => {
       t.after(() => child.kill());
       const lines = createInterface({ input: child.stdout });
       assert.deepEqual(await once(lines, 'line'), ['attached']);
-      await output(web, ...calls);
+      await output(bare.web, ...calls);
       child.stdin.write('\n');
       assert.deepEqual(await once(lines, 'line'), ['1'], 'the first of the calls');
       assert.deepEqual(pinned(`/proc/${child.pid}/root/sys/fs/bpf`), before);

@@ -4,11 +4,10 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { after, before, describe, test } from 'node:test';
-import { placeOf } from '../../../scripts/node/place.ts';
-import { type Container, createSandbox, type Sandbox } from '../../../scripts/node/sandbox.ts';
-import type { PodCgroup } from '../../../sidecar/pod/cgroups.ts';
+import type { Container } from '../../../scripts/node/sandbox.ts';
 import { functionSubjectOf, subjectOf, tracepointSubject } from '../../../sidecar/programs/subject.ts';
 import { counting, countingSpec, eventsOf, startAuthored } from '../../support/author.ts';
+import { type BarePods, makeBarePods } from '../../support/bare-pod.ts';
 import { eventually } from '../../support/eventually.ts';
 import { output } from '../../support/pod.ts';
 import { exactInSomeRound } from '../../support/rounds.ts';
@@ -122,29 +121,18 @@ sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 for _ in range(int(sys.argv[2])): sender.sendto(b"x", (sys.argv[1], 9))' $gateway $0`;
 
 describe('a program of an author who knows of no pod', () => {
-  let sandbox: Sandbox;
-  let other: Sandbox;
-  let pod: PodCgroup;
-  let web: Container;
-  let outsider: Container;
+  let bare: BarePods;
   before(async () => {
-    sandbox = await createSandbox({ network: true });
-    other = await createSandbox({ network: true });
-    pod = placeOf(sandbox, sandbox.addContainer('bpf-sidecar'));
-    web = sandbox.addContainer('web');
-    outsider = other.addContainer('web');
+    bare = await makeBarePods({ network: true });
   });
-  after(async () => {
-    await sandbox.destroy();
-    await other.destroy();
-  });
+  after(() => bare.destroy());
 
   // Typed arguments, and those that are plain numbers to the verifier.
   for (const kind of ['tp_btf', 'raw_tp']) {
     test(`counts the wake-ups of the pod by ${kind}, in timer interrupts where anybody is current`, async (t) => {
       const probe = await startAuthored(
         counting(`SEC("${kind}/sched_wakeup") int wakeup(__u64 *ctx) { increment(); return 0; }`),
-        pod,
+        bare.pod,
       );
       t.after(() => probe.close());
       assert.deepEqual(
@@ -157,8 +145,8 @@ describe('a program of an author who knows of no pod', () => {
         child.stdin!.write('\n');
         await once(child.stdout!, 'data');
       };
-      const inside = start(web);
-      const outside = start(outsider);
+      const inside = start(bare.web);
+      const outside = start(bare.outsider);
       t.after(() => {
         inside.kill();
         outside.kill();
@@ -184,7 +172,7 @@ SEC("${kind}/inet_sock_set_state") int state(__u64 *ctx) {
         increment();
     return 0;
 }`),
-        pod,
+        bare.pod,
       );
       t.after(() => probe.close());
       const server = createServer((socket) => socket.end());
@@ -196,15 +184,15 @@ SEC("${kind}/inet_sock_set_state") int state(__u64 *ctx) {
         const gateway = await output(container, 'sh', '-c', "ip route | awk '/default/ {printf $3}'");
         await output(container, 'python3', '-c', clients, gateway, String(port), String(times));
       };
-      await connect(web, 37);
-      await connect(outsider, 11);
+      await connect(bare.web, 37);
+      await connect(bare.outsider, 11);
       assert.equal(eventsOf(probe), 37, 'the sockets of the pod, not the server outside nor the other pod');
     });
 
     test(`counts no block request by ${kind} that is charged to a cgroup of another hierarchy`, async (t) => {
       const probe = await startAuthored(
         counting(`SEC("${kind}/block_rq_issue") int issue(__u64 *ctx) { increment(); return 0; }`),
-        pod,
+        bare.pod,
       );
       t.after(() => probe.close());
       assert.deepEqual(
@@ -214,7 +202,7 @@ SEC("${kind}/inet_sock_set_state") int state(__u64 *ctx) {
       if (/^blkio\t0\t/m.test(readFileSync('/proc/cgroups', 'utf8')))
         return t.skip('block I/O is charged to cgroup v2 on this machine');
       await output(
-        web,
+        bare.web,
         'sh',
         '-c',
         'f=$(mktemp) && dd if=/dev/zero of=$f bs=4k count=8 oflag=direct 2>&1; rm $f',
@@ -231,16 +219,16 @@ SEC("tp_btf/signal_generate") int signal(__u64 *ctx) {
         increment();
     return 0;
 }`),
-      pod,
+      bare.pod,
     );
     after(() => probe.close());
     const ready =
       'import signal, sys\nsignal.signal(signal.SIGUSR1, lambda *_: None)\nprint("ready", flush=True)\nsys.stdin.read()';
-    const target = web.spawn(['python3', '-c', ready], { stdio: ['pipe', 'pipe', 'inherit'] });
+    const target = bare.web.spawn(['python3', '-c', ready], { stdio: ['pipe', 'pipe', 'inherit'] });
     const bystander = spawn('python3', ['-c', ready], { stdio: ['pipe', 'pipe', 'inherit'] });
     await Promise.all([once(target.stdout!, 'data'), once(bystander.stdout!, 'data')]);
     for (let i = 0; i < 23; i++) process.kill(target.pid!, 'SIGUSR1');
-    await output(web, 'sh', '-c', `for i in 1 2 3 4 5; do kill -USR1 ${bystander.pid}; done`);
+    await output(bare.web, 'sh', '-c', `for i in 1 2 3 4 5; do kill -USR1 ${bystander.pid}; done`);
     await eventually(() => assert.equal(eventsOf(probe), 23));
     for (const child of [target, bystander]) {
       child.stdin!.end();
@@ -251,7 +239,7 @@ SEC("tp_btf/signal_generate") int signal(__u64 *ctx) {
   test('is refused on a hook without a subject, with the reason', async () => {
     const probe = await startAuthored(
       counting('SEC("tp_btf/softirq_entry") int softirq(__u64 *ctx) { increment(); return 0; }'),
-      pod,
+      bare.pod,
     );
     after(() => probe.close());
     assert.match(probe.programs[0]!.problem!, /softirq_entry has no subject/);
@@ -260,7 +248,7 @@ SEC("tp_btf/signal_generate") int signal(__u64 *ctx) {
   test('is told to use the raw arguments where the subject is one of them', async () => {
     const probe = await startAuthored(
       counting('SEC("tp/sched/sched_wakeup") int wakeup(void *ctx) { increment(); return 0; }'),
-      pod,
+      bare.pod,
     );
     after(() => probe.close());
     assert.equal(
@@ -272,21 +260,21 @@ SEC("tp_btf/signal_generate") int signal(__u64 *ctx) {
   test('counts the packets that a queue lets go, which are its last argument', async (t) => {
     const probe = await startAuthored(
       counting('SEC("tp_btf/qdisc_dequeue") int dequeued(__u64 *ctx) { increment(); return 0; }'),
-      pod,
+      bare.pod,
     );
     t.after(() => probe.close());
     const [{ problem, remark } = {}] = probe.programs;
     assert.deepEqual([problem, remark], [undefined, byPacket]);
     const send = (container: Container, times: number) =>
       output(container, 'sh', '-c', datagrams, String(times));
-    await send(web, 37);
-    await send(outsider, 11);
+    await send(bare.web, 37);
+    await send(bare.outsider, 11);
     assert.equal(eventsOf(probe), 37);
   });
 
   test('is refused where it may write, which the kernel lets no dispatcher call', async (t) => {
     const code = counting('SEC("raw_tp.w/sys_enter") int f(__u64 *ctx) { increment(); return 0; }');
-    const refused = await startAuthored(code, pod);
+    const refused = await startAuthored(code, bare.pod);
     t.after(() => refused.close());
     assert.equal(
       refused.programs[0]!.problem,
@@ -294,12 +282,12 @@ SEC("tp_btf/signal_generate") int signal(__u64 *ctx) {
     );
     const allowed = await startAuthored(
       code,
-      { ...pod, mayObserveNode: true },
+      { ...bare.pod, mayObserveNode: true },
       `${countingSpec}\nprograms: [{ name: f, subject: node }]`,
     );
     t.after(() => allowed.close());
     assert.equal(allowed.programs[0]!.problem, undefined);
-    await output(outsider, 'true');
+    await output(bare.outsider, 'true');
     assert.ok(eventsOf(allowed)! > 0);
   });
 
@@ -311,7 +299,7 @@ SEC("tp_btf/signal_generate") int signal(__u64 *ctx) {
           .map((hook) => `SEC("tp_btf/${hook}") int on_${hook}(void *ctx) { increment(); return 0; }`)
           .join('\n'),
       ),
-      pod,
+      bare.pod,
     );
     t.after(() => probe.close());
     assert.deepEqual(
@@ -334,32 +322,32 @@ for _ in range(100):
 child.stdin.close()`;
 
     test('counts by that', async (t) => {
-      const byTask = await startAuthored(wakeup, pod, spec('arg0'));
+      const byTask = await startAuthored(wakeup, bare.pod, spec('arg0'));
       t.after(() => byTask.close());
-      const byCurrent = await startAuthored(wakeup, pod, spec('current'));
+      const byCurrent = await startAuthored(wakeup, bare.pod, spec('current'));
       t.after(() => byCurrent.close());
       for (const { programs } of [byTask, byCurrent])
         assert.deepEqual(
           programs.map(({ problem }) => problem),
           [undefined],
         );
-      await output(outsider, 'python3', '-c', waker);
+      await output(bare.outsider, 'python3', '-c', waker);
       assert.deepEqual([eventsOf(byTask), eventsOf(byCurrent)], [0, 0]);
-      await output(web, 'python3', '-c', waker);
+      await output(bare.web, 'python3', '-c', waker);
       // Each of the two wakes the other up.
       assert.ok(eventsOf(byTask)! >= 100 && eventsOf(byCurrent)! >= 100);
     });
 
     test('sees the whole node only when the administrator allows it', async (t) => {
-      const refused = await startAuthored(wakeup, pod, spec('node'));
+      const refused = await startAuthored(wakeup, bare.pod, spec('node'));
       t.after(() => refused.close());
       assert.match(
         refused.programs[0]!.problem!,
         /^program wakeup: its subject is node, and the administrator does not let programs of this pod run for the whole node \(--allow-node-wide of the webhook\)$/,
       );
-      const allowed = await startAuthored(wakeup, { ...pod, mayObserveNode: true }, spec('node'));
+      const allowed = await startAuthored(wakeup, { ...bare.pod, mayObserveNode: true }, spec('node'));
       t.after(() => allowed.close());
-      await output(outsider, 'python3', '-c', waker);
+      await output(bare.outsider, 'python3', '-c', waker);
       assert.ok(eventsOf(allowed)! >= 100);
     });
 
@@ -407,11 +395,11 @@ child.stdin.close()`;
             ] as const,
         ),
       ] as const) {
-        const probe = await startAuthored(code, { ...pod, mayObserveNode: true }, spec(subject));
+        const probe = await startAuthored(code, { ...bare.pod, mayObserveNode: true }, spec(subject));
         t.after(() => probe.close());
         assert.match(probe.programs[0]!.problem!, reason);
       }
-      await assert.rejects(startAuthored(wakeup, pod, spec('current', 'sleeps')), {
+      await assert.rejects(startAuthored(wakeup, bare.pod, spec('current', 'sleeps')), {
         message: 'object mine has no program sleeps; it has wakeup',
       });
     });

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { placeOf } from '../../../../scripts/node/place.ts';
-import { type Container, createSandbox } from '../../../../scripts/node/sandbox.ts';
+import type { Container } from '../../../../scripts/node/sandbox.ts';
 import type { ScalarFamily } from '../../../../sidecar/series/family.ts';
 import { counting, startAuthored } from '../../../support/author.ts';
+import { barePodsFor } from '../../../support/bare-pod.ts';
 import { output } from '../../../support/pod.ts';
 
 const datagrams = `
@@ -23,12 +23,7 @@ metrics:
 
 for (const type of ['CGROUP_STORAGE', 'PERCPU_CGROUP_STORAGE'])
   test(`a program with a map of type ${type} is attached without a dispatcher, and said to be approximate`, async (t) => {
-    const [sandbox, other] = [await createSandbox({ network: true }), await createSandbox({ network: true })];
-    t.after(async () => {
-      await sandbox.destroy();
-      await other.destroy();
-    });
-    const sidecar = sandbox.addContainer('bpf-sidecar');
+    const { pod, sidecar, web, outsider } = await barePodsFor(t, { network: true });
     const code = counting(`
 struct {
     __uint(type, BPF_MAP_TYPE_${type});
@@ -41,7 +36,7 @@ SEC("cgroup_skb/egress") int packets(struct __sk_buff *skb) {
     increment();
     return 1;
 }`);
-    const probe = await startAuthored(code, placeOf(sandbox, sidecar), spec);
+    const probe = await startAuthored(code, pod, spec);
     t.after(() => probe.close());
     const [{ problem, remark } = {}] = probe.programs;
     assert.equal(problem, undefined);
@@ -54,9 +49,9 @@ SEC("cgroup_skb/egress") int packets(struct __sk_buff *skb) {
       const gateway = await output(container, 'sh', '-c', "ip route | awk '/default/ {printf $3}'");
       await output(container, 'python3', '-c', datagrams, gateway, String(times));
     };
-    await send(sandbox.addContainer('web'), 37);
+    await send(web, 37);
     await send(sidecar, 5);
-    await send(other.addContainer('web'), 11);
+    await send(outsider, 11);
     const [family] = probe.read();
     const counted = [...(family as ScalarFamily).series].reduce((sum, { value }) => sum + value, 0);
     assert.equal(counted, 42);

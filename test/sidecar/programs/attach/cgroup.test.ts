@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { placeOf } from '../../../../scripts/node/place.ts';
-import { type Container, createSandbox } from '../../../../scripts/node/sandbox.ts';
+import type { Container } from '../../../../scripts/node/sandbox.ts';
 import { startAuthored } from '../../../support/author.ts';
+import { barePodsFor } from '../../../support/bare-pod.ts';
 import { output } from '../../../support/pod.ts';
 import { countingSlots, slotsOf, slotsSpec } from '../../../support/slots.ts';
 
@@ -67,17 +67,12 @@ for i in range(int(sys.argv[1])):
 `;
 
 test('every hook of a cgroup is called for the pod, the sidecar left out', async (t) => {
-  const [sandbox, other] = [await createSandbox({ network: true }), await createSandbox({ network: true })];
-  t.after(async () => {
-    await sandbox.destroy();
-    await other.destroy();
-  });
-  const sidecar = sandbox.addContainer('bpf-sidecar');
+  const { pod, sidecar, web, outsider } = await barePodsFor(t, { network: true });
   const names = Object.keys(sections);
   const code = names.map(
     (section, slot) => `SEC("${section}") int on_${slot}(void *ctx) { add(${slot}, 1); return 1; }`,
   );
-  const probe = await startAuthored(countingSlots(code.join('\n')), placeOf(sandbox, sidecar), slotsSpec);
+  const probe = await startAuthored(countingSlots(code.join('\n')), pod, slotsSpec);
   t.after(() => probe.close());
   assert.deepEqual(
     probe.programs.flatMap(({ problem, remark }) => problem ?? remark ?? []),
@@ -89,8 +84,7 @@ test('every hook of a cgroup is called for the pod, the sidecar left out', async
   };
   const nothing = names.map(() => 0);
   assert.deepEqual(await work(sidecar, 3), nothing, 'the sidecar itself');
-  assert.deepEqual(await work(other.addContainer('web'), 3), nothing, 'another pod');
-  const web = sandbox.addContainer('web');
+  assert.deepEqual(await work(outsider, 3), nothing, 'another pod');
   const first = await work(web, 1);
   const second = await work(web, 9);
   for (const [slot, [name, expected]] of Object.entries(sections).entries()) {

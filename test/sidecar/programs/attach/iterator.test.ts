@@ -3,9 +3,9 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { test } from 'node:test';
-import { placeOf } from '../../../../scripts/node/place.ts';
 import { createSandbox } from '../../../../scripts/node/sandbox.ts';
 import { counting, eventsOf, startAuthored } from '../../../support/author.ts';
+import { barePodFor, barePodsFor } from '../../../support/bare-pod.ts';
 
 const declarations = `
 struct task_struct;
@@ -14,17 +14,12 @@ struct bpf_iter__udp { void *meta; void *udp_sk; __u32 uid; } __attribute__((pre
 `;
 
 test('an iterator over tasks runs at each scrape, for those of the pod', async (t) => {
-  const [sandbox, other] = [await createSandbox(), await createSandbox()];
-  t.after(async () => {
-    await sandbox.destroy();
-    await other.destroy();
-  });
-  const sidecar = sandbox.addContainer('bpf-sidecar');
+  const { pod, sidecar, web, outsider } = await barePodsFor(t);
   const probe = await startAuthored(
     counting(
       `${declarations}SEC("iter/task") int tasks(struct bpf_iter__task *ctx) { if (ctx->task) increment(); return 0; }`,
     ),
-    placeOf(sandbox, sidecar),
+    pod,
   );
   t.after(() => probe.close());
   assert.deepEqual(
@@ -32,8 +27,7 @@ test('an iterator over tasks runs at each scrape, for those of the pod', async (
     [undefined],
   );
   assert.equal(eventsOf(probe), 0);
-  const web = sandbox.addContainer('web');
-  const sleepers = [web, web, web, sidecar, other.addContainer('web')].map((container) =>
+  const sleepers = [web, web, web, sidecar, outsider].map((container) =>
     container.spawn(['sh', '-c', 'echo ready && exec sleep 60'], { stdio: ['ignore', 'pipe', 'inherit'] }),
   );
   t.after(() => sleepers.forEach((child) => void child.kill()));
@@ -43,9 +37,7 @@ test('an iterator over tasks runs at each scrape, for those of the pod', async (
 });
 
 test('an iterator over tasks is told when it is at the end', async (t) => {
-  const sandbox = await createSandbox();
-  t.after(() => sandbox.destroy());
-  const pod = placeOf(sandbox, sandbox.addContainer('bpf-sidecar'));
+  const { pod } = await barePodFor(t);
   for (const kind of ['task', 'task_file']) {
     const probe = await startAuthored(
       counting(

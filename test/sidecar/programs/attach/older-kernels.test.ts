@@ -3,33 +3,18 @@ import { type ChildProcess, execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { type TestContext, test } from 'node:test';
-import { placeOf } from '../../../../scripts/node/place.ts';
+import { test } from 'node:test';
 import { type Container, createSandbox } from '../../../../scripts/node/sandbox.ts';
 import { counting, eventsOf, startAuthored } from '../../../support/author.ts';
+import { barePodsFor } from '../../../support/bare-pod.ts';
 import { compileNative } from '../../../support/native.ts';
 import { output, podFor } from '../../../support/pod.ts';
 import '../../../support/older-kernel.ts';
 
 const support = join(import.meta.dirname, '../../../support');
 
-async function makePods(t: TestContext) {
-  const [sandbox, other] = [await createSandbox(), await createSandbox()];
-  t.after(async () => {
-    await sandbox.destroy();
-    await other.destroy();
-  });
-  const sidecar = sandbox.addContainer('bpf-sidecar');
-  return {
-    sidecar,
-    web: sandbox.addContainer('web'),
-    outsider: other.addContainer('web'),
-    pod: placeOf(sandbox, sidecar),
-  };
-}
-
 test('a tracepoint without a link counts the pod exactly, and nothing once it is detached', async (t) => {
-  const { pod, web, sidecar, outsider } = await makePods(t);
+  const { pod, web, sidecar, outsider } = await barePodsFor(t);
   const calls = ['python3', '-c', 'import os\nfor _ in range(23): os.getpriority(0, 0)'];
   const start = () =>
     startAuthored(
@@ -49,7 +34,7 @@ test('a tracepoint without a link counts the pod exactly, and nothing once it is
 });
 
 test('a uprobe without a link counts each call of the function', async (t) => {
-  const { pod, web, outsider } = await makePods(t);
+  const { pod, web, outsider } = await barePodsFor(t);
   const path = compileNative(t, 'calls.c');
   const order = async (container: Container) => {
     const child = container.spawn([path], { stdio: ['pipe', 'pipe', 'inherit'] });
@@ -73,7 +58,7 @@ test('a uprobe without a link counts each call of the function', async (t) => {
 });
 
 test('a perf event without a link counts each page fault of the pod', async (t) => {
-  const { pod, web, outsider } = await makePods(t);
+  const { pod, web, outsider } = await barePodsFor(t);
   const faulting = (pages: number) => [
     'python3',
     '-c',

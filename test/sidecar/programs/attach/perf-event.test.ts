@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { test } from 'node:test';
-import { placeOf } from '../../../../scripts/node/place.ts';
-import { type Container, createSandbox } from '../../../../scripts/node/sandbox.ts';
+import type { Container } from '../../../../scripts/node/sandbox.ts';
 import { counting, eventsOf, startAuthored } from '../../../support/author.ts';
+import { barePodsFor } from '../../../support/bare-pod.ts';
 import { output } from '../../../support/pod.ts';
 
 const program = (event: string) =>
@@ -17,24 +17,8 @@ memory.madvise(mmap.MADV_NOHUGEPAGE) if hasattr(mmap, 'MADV_NOHUGEPAGE') else No
 for page in range(${pages}): memory[page * 4096] = 1
 `;
 
-async function makePods() {
-  const [sandbox, other] = [await createSandbox(), await createSandbox()];
-  const sidecar = sandbox.addContainer('bpf-sidecar');
-  return {
-    sidecar,
-    web: sandbox.addContainer('web'),
-    outsider: other.addContainer('web'),
-    pod: placeOf(sandbox, sidecar),
-    async destroy() {
-      await sandbox.destroy();
-      await other.destroy();
-    },
-  };
-}
-
 test('a period counts every event of the pod: each page fault, and none of others', async (t) => {
-  const { pod, web, sidecar, outsider, destroy } = await makePods();
-  t.after(destroy);
+  const { pod, web, sidecar, outsider } = await barePodsFor(t);
   // PERF_TYPE_SOFTWARE, PERF_COUNT_SW_PAGE_FAULTS
   const probe = await startAuthored(program('type=1,config=2,period=1'), pod);
   t.after(() => probe.close());
@@ -55,8 +39,7 @@ test('a period counts every event of the pod: each page fault, and none of other
 });
 
 test('a frequency samples the CPU time of the pod', async (t) => {
-  const { pod, web, outsider, destroy } = await makePods();
-  t.after(destroy);
+  const { pod, web, outsider } = await barePodsFor(t);
   // PERF_TYPE_SOFTWARE, PERF_COUNT_SW_CPU_CLOCK
   const probe = await startAuthored(program('type=1,config=0,frequency=999'), pod);
   t.after(() => probe.close());
@@ -68,8 +51,7 @@ test('a frequency samples the CPU time of the pod', async (t) => {
 });
 
 test('an event that the machine has not, and one that is none, are told', async (t) => {
-  const { pod, destroy } = await makePods();
-  t.after(destroy);
+  const { pod } = await barePodsFor(t);
   const code = `
 SEC("perf_event/type=77,config=3,frequency=1") int unknown(void *ctx) { return 0; }
 SEC("perf_event/type=1,config=0,frequency=20000") int often(void *ctx) { return 0; }
@@ -88,8 +70,7 @@ SEC("perf_event/type=1,config=0,period=1000000") int fine(void *ctx) { increment
 });
 
 test('hardware events work, or the machine is said to have none', async (t) => {
-  const { pod, destroy } = await makePods();
-  t.after(destroy);
+  const { pod } = await barePodsFor(t);
   // PERF_TYPE_HARDWARE, PERF_COUNT_HW_CPU_CYCLES
   const probe = await startAuthored(program('type=0,config=0,period=1000000'), pod);
   t.after(() => probe.close());

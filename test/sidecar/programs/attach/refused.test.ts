@@ -1,9 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { placeOf } from '../../../../scripts/node/place.ts';
-import { type Container, createSandbox, type Sandbox } from '../../../../scripts/node/sandbox.ts';
-import type { PodCgroup } from '../../../../sidecar/pod/cgroups.ts';
 import { counting, eventsOf, startAuthored } from '../../../support/author.ts';
+import { type BarePod, makeBarePod } from '../../../support/bare-pod.ts';
 import { output } from '../../../support/pod.ts';
 import { writing } from '../../../support/work.ts';
 
@@ -12,24 +10,20 @@ const working = `
 SEC("tp_btf/sys_enter") int writes(__u64 *ctx) { if (ctx[1] == __NR_write) increment(); return 0; }`;
 
 describe('beside a program that cannot run the others do', () => {
-  let sandbox: Sandbox;
-  let pod: PodCgroup;
-  let web: Container;
+  let bare: BarePod;
   before(async () => {
-    sandbox = await createSandbox();
-    pod = placeOf(sandbox, sandbox.addContainer('bpf-sidecar'));
-    web = sandbox.addContainer('web');
+    bare = await makeBarePod();
   });
-  after(() => sandbox.destroy());
+  after(() => bare.destroy());
 
   /** Starts the program beside one that works, and gives its problem. */
   async function problemOf(code: string): Promise<string | undefined> {
-    const probe = await startAuthored(counting(code + working), pod);
+    const probe = await startAuthored(counting(code + working), bare.pod);
     try {
       const states = Object.fromEntries(probe.programs.map(({ name, problem }) => [name, problem]));
       assert.equal(states.writes, undefined);
       const before = eventsOf(probe)!;
-      await output(web, ...writing(37));
+      await output(bare.web, ...writing(37));
       assert.equal(eventsOf(probe)! - before, 37);
       return states.f;
     } finally {
@@ -103,7 +97,7 @@ describe('beside a program that cannot run the others do', () => {
   test('an optional program, whose section begins with ?, is left out without a word', async () => {
     const probe = await startAuthored(
       counting(`SEC("?tp_btf/no_such_thing") int f(__u64 *ctx) { return 0; }${working}`),
-      pod,
+      bare.pod,
     );
     assert.deepEqual(
       probe.programs.map(({ name }) => name),

@@ -5,10 +5,10 @@ import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmdirSync, statSync } 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { placeOf } from '../../../../scripts/node/place.ts';
-import { type Container, createSandbox } from '../../../../scripts/node/sandbox.ts';
+import type { Container } from '../../../../scripts/node/sandbox.ts';
 import { inodeOf, signatureOf } from '../../../../sidecar/pod/real-inode.ts';
 import { counting, eventsOf, startAuthored } from '../../../support/author.ts';
+import { barePodsFor } from '../../../support/bare-pod.ts';
 import { compileNative } from '../../../support/native.ts';
 
 /** The roots of containers whose images share the layer with the executable, as overlays make them. */
@@ -31,16 +31,6 @@ function makeRoots(t: TestContext, names: readonly string[]): string[] {
     execFileSync('mount', ['-t', 'overlay', '-o', options, 'bpf-sidecar-test', root!]);
     return root!;
   });
-}
-
-async function makePods(t: TestContext) {
-  const [sandbox, other] = [await createSandbox(), await createSandbox()];
-  t.after(async () => {
-    await sandbox.destroy();
-    await other.destroy();
-  });
-  const sidecar = sandbox.addContainer('bpf-sidecar');
-  return { sandbox, sidecar, outsider: other.addContainer('web'), pod: placeOf(sandbox, sidecar) };
 }
 
 function start(t: TestContext, container: Container, ...argv: string[]): ChildProcess {
@@ -103,7 +93,7 @@ for (const [kind, expected, program] of [
   ],
 ] as const) {
   test(`${kind}: counts what the pod's containers call, also those that start later`, async (t) => {
-    const { sandbox, sidecar, outsider, pod } = await makePods(t);
+    const { sandbox, sidecar, outsider, pod } = await barePodsFor(t);
     const path = compileNative(t, 'calls.c');
     const web = start(t, sandbox.addContainer('web'), path);
     await order(web);
@@ -151,7 +141,7 @@ for (const [kind, expected, program] of [
   ],
 ] as const)
   test(`${kind}: counts once what containers call whose images share a layer`, async (t) => {
-    const { sandbox, pod } = await makePods(t);
+    const { sandbox, pod } = await barePodsFor(t);
     const [first, second] = makeRoots(t, ['first', 'second']).map((root) =>
       start(t, sandbox.addContainer('web'), 'chroot', root, '/calls'),
     ) as [ChildProcess, ChildProcess];
@@ -184,7 +174,7 @@ test('a file that a container has changed is another one than that of its image'
 });
 
 test('a file is found once a container has it, and left when none has', async (t) => {
-  const { sandbox, pod } = await makePods(t);
+  const { sandbox, pod } = await barePodsFor(t);
   const path = compileNative(t, 'calls.c');
   const probe = await startAuthored(
     counting(`SEC("uprobe/${path}:place_order") int f(void *ctx) { increment(); return 0; }`),
@@ -230,7 +220,7 @@ for (const [name, section, problem] of [
   ['a pattern that fits nothing', 'uprobe.multi/%:zzz*', /^program f: .*calls: it has no function zzz\*$/],
 ] as const) {
   test(`${name} is told`, async (t) => {
-    const { sandbox, pod } = await makePods(t);
+    const { sandbox, pod } = await barePodsFor(t);
     const path = compileNative(t, 'calls.c');
     await order(start(t, sandbox.addContainer('web'), path));
     const code = usdt(

@@ -8,12 +8,11 @@ import { createInterface, type Interface } from 'node:readline';
 import { text } from 'node:stream/consumers';
 import { type TestContext, test } from 'node:test';
 import { compileProgram } from '../../../../scripts/bpf/compile-program.ts';
-import { placeOf } from '../../../../scripts/node/place.ts';
-import { type Container, createSandbox } from '../../../../scripts/node/sandbox.ts';
 import type { PodCgroup } from '../../../../sidecar/pod/cgroups.ts';
 import type { Probe } from '../../../../sidecar/probe.ts';
 import { shareHooks } from '../../../../sidecar/programs/hooks/shared.ts';
 import { counting, eventsOf, startCompiled } from '../../../support/author.ts';
+import { barePodFor } from '../../../support/bare-pod.ts';
 import { bpffsFor, pinned } from '../../../support/bpffs.ts';
 import { calls, onSysEnter } from '../../../support/members.ts';
 import { buildOtherVersion } from '../../../support/other-version.ts';
@@ -34,12 +33,6 @@ async function objectFor(t: TestContext, programs = onSysEnter('entered')): Prom
   const object = join(directory, 'program.bpf.o');
   writeFileSync(object, await compileProgram(counting(programs)));
   return object;
-}
-
-async function podOf(t: TestContext): Promise<{ place: PodCgroup; web: Container }> {
-  const sandbox = await createSandbox();
-  t.after(() => sandbox.destroy());
-  return { place: placeOf(sandbox, sandbox.addContainer('bpf-sidecar')), web: sandbox.addContainer('web') };
 }
 
 const sharing = (object: string, bpffs: string, pod: PodCgroup, version = script) => [
@@ -71,8 +64,8 @@ async function end({ child }: Process): Promise<void> {
 test('sidecars that start and leave at the same instant do not get into each other’s way', async (t) => {
   const bpffs = bpffsFor(t);
   const object = await objectFor(t);
-  const pods = await Promise.all(Array.from({ length: 8 }, () => podOf(t)));
-  const started = pods.map(({ place }) => startSharing(object, bpffs, place));
+  const pods = await Promise.all(Array.from({ length: 8 }, () => barePodFor(t)));
+  const started = pods.map(({ pod }) => startSharing(object, bpffs, pod));
   for (const [said] of await Promise.all(started.map(({ lines }) => once(lines, 'line'))))
     assert.equal(said, 'attached');
   assert.equal(pinned(bpffs).filter((path) => path.endsWith('/link')).length, 1);
@@ -87,10 +80,10 @@ test('two versions whose dispatchers differ work side by side, and each counts i
   const bpffs = bpffsFor(t);
   const object = await objectFor(t);
   const versions = [script, await buildOtherVersion(t, script)];
-  const pods = await Promise.all(Array.from({ length: 4 }, () => podOf(t)));
+  const pods = await Promise.all(Array.from({ length: 4 }, () => barePodFor(t)));
   const started: Process[] = [];
-  for (const [i, { place }] of pods.entries()) {
-    const sidecar = startSharing(object, bpffs, place, versions[i % 2]!);
+  for (const [i, { pod }] of pods.entries()) {
+    const sidecar = startSharing(object, bpffs, pod, versions[i % 2]!);
     assert.deepEqual(await once(sidecar.lines, 'line'), ['attached']);
     started.push(sidecar);
   }
@@ -165,18 +158,18 @@ test('a sidecar that is killed at any step leaves nothing that the next one does
 }, async (t) => {
   const bpffs = bpffsFor(t);
   const object = await objectFor(t);
-  const { place, web } = await podOf(t);
-  const bystander = await podOf(t);
+  const { pod, web } = await barePodFor(t);
+  const bystander = await barePodFor(t);
   const elf = readFileSync(object);
-  const hooksOfBystander = shareHooks(bpffs, bystander.place, () => {});
-  for (const [index, { step, run }] of (await killsOf(t, object, bpffs, place)).entries()) {
+  const hooksOfBystander = shareHooks(bpffs, bystander.pod, () => {});
+  for (const [index, { step, run }] of (await killsOf(t, object, bpffs, pod)).entries()) {
     await run();
     // Another pod's sidecar, which knows nothing of it, comes and counts; then the same pod's comes back.
     const others = await hooksOfBystander.exclusively(() =>
-      startCompiled(elf, bystander.place, hooksOfBystander),
+      startCompiled(elf, bystander.pod, hooksOfBystander),
     );
-    const hooks = shareHooks(bpffs, place, () => {});
-    const probe = await hooks.exclusively(() => startCompiled(elf, place, hooks));
+    const hooks = shareHooks(bpffs, pod, () => {});
+    const probe = await hooks.exclusively(() => startCompiled(elf, pod, hooks));
     assert.deepEqual(problemsOf(others, probe), [], step);
     if (index % 8 === 0) {
       await output(web, ...calls(3));
@@ -207,17 +200,17 @@ test('a pod counts exactly while a sidecar beside it, with one program on its di
 }, async (t) => {
   const bpffs = bpffsFor(t);
   const object = await objectFor(t, [...'ab'].map(onSysEnter).join('\n'));
-  const { place, web } = await podOf(t);
-  const living = await podOf(t);
-  const hooks = shareHooks(bpffs, living.place, () => {});
+  const { pod, web } = await barePodFor(t);
+  const living = await barePodFor(t);
+  const hooks = shareHooks(bpffs, living.pod, () => {});
   const elf = await compileProgram(counting(onSysEnter('entered')));
-  const ofLiving = await hooks.exclusively(() => startCompiled(elf, living.place, hooks));
+  const ofLiving = await hooks.exclusively(() => startCompiled(elf, living.pod, hooks));
   const child = living.web.spawn(['python3', '-c', caller], { stdio: ['pipe', 'pipe', 'inherit'] });
   t.after(() => child.kill());
   const lines = createInterface({ input: child.stdout! });
 
   let expected = 0;
-  for (const { step, run } of await killsOf(t, object, bpffs, place)) {
+  for (const { step, run } of await killsOf(t, object, bpffs, pod)) {
     child.stdin!.write('x');
     await run();
     child.stdin!.write('x');
@@ -226,8 +219,8 @@ test('a pod counts exactly while a sidecar beside it, with one program on its di
     expected += Number(times);
     assert.equal(eventsOf(ofLiving), expected, step);
   }
-  const returned = shareHooks(bpffs, place, () => {});
-  const probe = await returned.exclusively(() => startCompiled(readFileSync(object), place, returned));
+  const returned = shareHooks(bpffs, pod, () => {});
+  const probe = await returned.exclusively(() => startCompiled(readFileSync(object), pod, returned));
   assert.deepEqual(problemsOf(probe), []);
   await output(web, ...calls(3));
   assert.deepEqual([eventsOf(probe), eventsOf(ofLiving)], [6, expected]);
