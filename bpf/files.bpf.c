@@ -78,7 +78,6 @@ struct {
 } errors SEC(".maps");
 
 static const struct file_stats no_operations;
-static const __u64 no_errors;
 
 static __always_inline __u32 operation_of(long number) {
     switch (number) {
@@ -194,11 +193,7 @@ int BPF_PROG(sys_exit, struct pt_regs *regs, long result) {
             .error = -result,
         };
         __builtin_memcpy(error.file_system, key.file_system, FILE_SYSTEM_NAME);
-        __u64 *count = find_or_make(&errors, &error, &no_errors);
-        if (count)
-            add(*count, 1);
-        else
-            count_uncounted();
+        count_in(&errors, &error, 1);
     } else if (key.operation == OPERATION_READ || key.operation == OPERATION_WRITE) {
         add(stats->bytes, result);
     }

@@ -57,8 +57,6 @@ struct {
     __type(value, __u64);
 } faults SEC(".maps");
 
-static const __u64 no_faults;
-
 struct reclaim_stats {
     HISTOGRAM(duration, RECLAIM_BUCKETS);
 };
@@ -106,14 +104,8 @@ static __always_inline struct thread read_thread(bool typed, struct task_struct 
 
 static __always_inline void count_faults(__u64 container, enum fault_type type, __u64 n) {
     struct memory_key key = {.container = container, .kind = type};
-    __u64 *count;
-    if (!n)
-        return;
-    count = find_or_make(&faults, &key, &no_faults);
-    if (count)
-        add(*count, n);
-    else
-        count_uncounted();
+    if (n)
+        count_in(&faults, &key, n);
 }
 
 static __always_inline void count_growth(__u64 container, struct thread *before, struct thread *now) {

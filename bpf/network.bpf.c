@@ -130,8 +130,6 @@ struct {
     __type(value, __u64);
 } drops SEC(".maps");
 
-static const __u64 no_drops;
-
 static __always_inline void count_dropped(struct sock *sk, __u8 family, __u32 reason, __u64 packets) {
     __u16 protocol = sk->sk_protocol;
     struct drop_key key = {
@@ -140,11 +138,7 @@ static __always_inline void count_dropped(struct sock *sk, __u8 family, __u32 re
         .family = family,
         .protocol = protocol < OTHER ? known_protocol(protocol) : OTHER,
     };
-    __u64 *count = find_or_make(&drops, &key, &no_drops);
-    if (count)
-        add(*count, packets);
-    else
-        count_uncounted();
+    count_in(&drops, &key, packets);
 }
 
 /*

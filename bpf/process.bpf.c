@@ -65,7 +65,6 @@ struct {
 } ended SEC(".maps");
 
 static const struct process_stats no_processes;
-static const __u64 none;
 static const __u8 is_ended = 1;
 
 static __always_inline struct process_stats *stats_of(struct task_struct *task) {
@@ -78,11 +77,7 @@ static __always_inline struct process_stats *stats_of(struct task_struct *task) 
 
 static __always_inline void count(void *map, struct task_struct *task, __u64 number) {
     struct number_key key = {.container = task_container(task), .number = number};
-    __u64 *value = find_or_make(map, &key, &none);
-    if (value)
-        add(*value, 1);
-    else
-        count_uncounted();
+    count_in(map, &key, 1);
 }
 
 static __always_inline __u64 signal_class(__u64 signal) {

@@ -72,8 +72,6 @@ struct {
     __type(value, __u64);
 } destinations SEC(".maps");
 
-static const __u64 none;
-
 struct network {
     __u32 length;
     __u32 address[4];
@@ -91,14 +89,6 @@ struct {
 /* How many networks are known; without any all would be unknown, and nothing is counted. */
 const volatile __u32 option_known_count = 0;
 
-static __always_inline void count(void *map, const void *key) {
-    __u64 *value = find_or_make(map, key, &none);
-    if (value)
-        add(*value, 1);
-    else
-        count_uncounted();
-}
-
 /*
  * Since d48da4d5ed7b ("security: add trace event for cap_capable", Linux 6.14): an older kernel refuses this
  * program and no other.
@@ -111,7 +101,7 @@ int BPF_PROG(capability_check, const void *cred, void *target_ns, void *capable_
         .what = capability,
         .verdict = result ? DENIED : SUCCESS,
     };
-    count(&checks, &key);
+    count_in(&checks, &key, 1);
     return 0;
 }
 
@@ -218,7 +208,7 @@ int BPF_PROG(privileged_call, struct pt_regs *regs, long result) {
         .what = operation,
         .verdict = verdict_of(result),
     };
-    count(&operations, &key);
+    count_in(&operations, &key, 1);
     return 0;
 }
 
@@ -243,7 +233,7 @@ static __always_inline int count_destination(struct bpf_sock_addr *ctx, __u8 fam
     __u32 protocol = ctx->protocol;
     if (protocol == IPPROTO_TCP || protocol == IPPROTO_UDP)
         key.protocol = protocol;
-    count(&destinations, &key);
+    count_in(&destinations, &key, 1);
     return ALLOW;
 }
 

@@ -58,7 +58,6 @@ struct {
 } errors SEC(".maps");
 
 static const struct syscall_stats no_calls;
-static const __u64 no_errors;
 
 SEC("tp_btf/sys_enter")
 int BPF_PROG(sys_enter, struct pt_regs *regs, long number) {
@@ -85,11 +84,7 @@ int BPF_PROG(sys_exit, struct pt_regs *regs, long result) {
 
     if (result < 0 && result >= -MAX_ERRNO) {
         struct error_key error = {.container = key.container, .number = key.number, .error = -result};
-        __u64 *count = find_or_make(&errors, &error, &no_errors);
-        if (count)
-            add(*count, 1);
-        else
-            count_uncounted();
+        count_in(&errors, &error, 1);
     }
     return 0;
 }

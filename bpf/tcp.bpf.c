@@ -71,8 +71,6 @@ struct {
     __type(value, __u64);
 } failures SEC(".maps");
 
-static const __u64 no_failures;
-
 /*
  * A connection is known from its first event on. Callback flags stay on a socket when the program goes: the
  * connections of a sidecar before this one still call, but have nothing stored here.
@@ -122,11 +120,7 @@ static __always_inline void count_closed(struct tcp_stats *stats, struct connect
 
 static __always_inline void count_failed(__u64 container, struct tcp_sock *tcp) {
     struct failure_key key = {.container = container, .error = tcp->inet_conn.icsk_inet.sk.sk_err};
-    __u64 *count = find_or_make(&failures, &key, &no_failures);
-    if (count)
-        add(*count, 1);
-    else
-        count_uncounted();
+    count_in(&failures, &key, 1);
 }
 
 static __always_inline void listen_to(struct bpf_sock_ops *ctx, int flags) {

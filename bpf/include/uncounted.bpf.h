@@ -19,4 +19,14 @@ static __always_inline void count_uncounted(void) {
         add(*count, 1);
 }
 
+/* Adds to the number of a key, in a map of such numbers. */
+static __always_inline void count_in(void *map, const void *key, __u64 n) {
+    static const __u64 none;
+    __u64 *count = find_or_make(map, key, &none);
+    if (count)
+        add(*count, n);
+    else
+        count_uncounted();
+}
+
 #endif
