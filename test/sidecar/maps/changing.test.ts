@@ -16,6 +16,7 @@ import { readByWalk } from '../../../sidecar/maps/walk.ts';
 import { attachProgram } from '../../../sidecar/programs/attach.ts';
 import { ownHooks } from '../../../sidecar/programs/hooks/hooks.ts';
 import { barePodFor } from '../../support/bare-pod.ts';
+import { u32, u64 } from '../series/entries.ts';
 
 const stable = 200;
 const maxEntries = 2000;
@@ -156,15 +157,3 @@ describe('a map that changes while it is read', () => {
     });
   });
 });
-
-function u32(value: number): Buffer {
-  const buffer = Buffer.alloc(4);
-  buffer.writeUInt32LE(value);
-  return buffer;
-}
-
-function u64(value: number): Buffer {
-  const buffer = Buffer.alloc(8);
-  buffer.writeUInt32LE(value);
-  return buffer;
-}

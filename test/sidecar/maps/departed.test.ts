@@ -8,6 +8,7 @@ import type { MapEntries } from '../../../sidecar/maps/entries.ts';
 import { createTally } from '../../../sidecar/maps/events/tally.ts';
 import { createMapReader } from '../../../sidecar/maps/read.ts';
 import { addNumbers, withoutParts } from '../../../sidecar/maps/sums.ts';
+import { u64 } from '../series/entries.ts';
 
 const map = (name: string, type: string) =>
   `struct { __uint(type, BPF_MAP_TYPE_${type}); __uint(max_entries, 100); __type(key, struct key); __type(value, struct value); } ${name} SEC(".maps");`;
@@ -248,9 +249,3 @@ describe('numbers that are added up', () => {
     assert.deepEqual([...sum], [2, 0xff]);
   });
 });
-
-function u64(value: bigint): Buffer {
-  const buffer = Buffer.alloc(8);
-  buffer.writeBigUInt64LE(value);
-  return buffer;
-}

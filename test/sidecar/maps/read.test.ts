@@ -7,6 +7,7 @@ import { runProgram } from '../../../sidecar/libbpf/run.ts';
 import type { MapEntries } from '../../../sidecar/maps/entries.ts';
 import { createMapReader, sizesOf } from '../../../sidecar/maps/read.ts';
 import { readByWalk } from '../../../sidecar/maps/walk.ts';
+import { u32, u64 } from '../series/entries.ts';
 
 const map = (name: string, type: string, entries: number, key = '__u32') =>
   `struct { __uint(type, BPF_MAP_TYPE_${type}); __uint(max_entries, ${entries}); __type(key, ${key}); __type(value, __u64); } ${name} SEC(".maps");`;
@@ -123,18 +124,6 @@ describe('a map reader', async () => {
     assert.throws(() => createMapReader(find('ring')), /map ring is of type 27, which cannot be read/);
   });
 });
-
-function u32(value: number): Buffer {
-  const buffer = Buffer.alloc(4);
-  buffer.writeUInt32LE(value);
-  return buffer;
-}
-
-function u64(value: number): Buffer {
-  const buffer = Buffer.alloc(8);
-  buffer.writeUInt32LE(value);
-  return buffer;
-}
 
 /** Key and value of each entry, in hexadecimal. */
 function sorted({ count, keys, values, keySize, valueSize, copies }: MapEntries): string[][] {

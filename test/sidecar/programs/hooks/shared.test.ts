@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { readdirSync, rmSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { compileProgram } from '../../../../scripts/bpf/compile-program.ts';
@@ -125,21 +125,6 @@ describe('sidecars of a node', () => {
     await output(member.web, ...calls(6));
     assert.deepEqual([eventsOf(ofDead), eventsOf(probe)], [0, 6]);
     await stop(restarted, probe);
-    assert.deepEqual(pinned(bpffs), []);
-  });
-
-  test('count on when somebody removes the pins', async (t) => {
-    const bpffs = bpffsFor(t);
-    const [running, next] = [await memberOf(t, bpffs), await memberOf(t, bpffs)];
-    const elf = await compileProgram(counting(onSysEnter('entered')));
-    const ofRunning = await start(t, running, elf);
-    rmSync(join(bpffs, 'bpf-sidecar'), { recursive: true });
-    const ofNext = await start(t, next, elf);
-    await output(running.web, ...calls(3));
-    await output(next.web, ...calls(4));
-    assert.deepEqual([eventsOf(ofRunning), eventsOf(ofNext)], [3, 4]);
-    await stop(running, ofRunning);
-    await stop(next, ofNext);
     assert.deepEqual(pinned(bpffs), []);
   });
 

@@ -61,12 +61,13 @@ describe('each sidecar counts its own pod', () => {
     assert.deepEqual(pinned(bpffs), []);
   });
 
-  for (const pin of ['pods', 'programs', 'variables', 'program', 'link'])
-    test(`when somebody has removed the pin of ${pin}`, async (t) => {
+  const pins = ['pods', 'programs', 'variables', 'program', 'link'].map((pin) => join(lane, pin));
+  for (const path of ['bpf-sidecar', ...pins])
+    test(`when somebody has removed ${path}`, async (t) => {
       const bpffs = bpffsFor(t);
       const [running, next] = [await memberOf(t, bpffs), await memberOf(t, bpffs)];
       const ofRunning = await start(t, running, single);
-      rmSync(join(bpffs, lane, pin));
+      rmSync(join(bpffs, path), { recursive: true });
       const ofNext = await start(t, next, single);
       await output(running.web, ...calls(3));
       await output(next.web, ...calls(4));
