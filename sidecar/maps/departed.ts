@@ -101,14 +101,19 @@ function indexesOfGone(
   const view = new DataView(keys.buffer, keys.byteOffset, keys.byteLength);
   const isGone = new Map<number, boolean>();
   const indexes: number[] = [];
+  let last = Number.NaN;
+  let gone: boolean | undefined;
   for (let index = count - 1; index >= 0; index--) {
     const at = index * keySize + idOffset;
     // As a number it is found faster; where ids are too large for one, some of them share an answer.
-    const id = view.getUint32(at, true) + view.getUint32(at + 4, true) * 2 ** 32;
-    let gone = isGone.get(id);
-    if (gone === undefined) {
-      gone = lifetimes.isGone(view.getBigUint64(at, true));
-      isGone.set(id, gone);
+    const id = (view.getInt32(at, true) >>> 0) + (view.getInt32(at + 4, true) >>> 0) * 2 ** 32;
+    if (id !== last) {
+      gone = isGone.get(id);
+      if (gone === undefined) {
+        gone = lifetimes.isGone(view.getBigUint64(at, true));
+        isGone.set(id, gone);
+      }
+      last = id;
     }
     if (gone) indexes.push(index);
   }

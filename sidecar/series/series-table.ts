@@ -143,7 +143,7 @@ export function createSeriesTable(
       if (lastRead[row] !== read) {
         lastRead[row] = read;
         seriesSeen++;
-        numbers.fill(0, row * width, (row + 1) * width);
+        for (let i = row * width; i < (row + 1) * width; i++) numbers[i] = 0;
       }
       return row * width;
     },
