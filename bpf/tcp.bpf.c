@@ -128,7 +128,8 @@ static __always_inline void listen_to(struct bpf_sock_ops *ctx, int flags) {
 }
 
 #define OPENING (BPF_SOCK_OPS_STATE_CB_FLAG | BPF_SOCK_OPS_RETRANS_CB_FLAG)
-/* Each segment sent, be it a mere ACK, is a chance to count bytes: a long download shows while it runs. */
+/* Each segment sent, be it a mere ACK, is a chance to count what was received: a long download shows while it
+ * runs. */
 #define ESTABLISHED (OPENING | BPF_SOCK_OPS_RTT_CB_FLAG | BPF_SOCK_OPS_WRITE_HDR_OPT_CB_FLAG)
 
 SEC("sockops")
@@ -139,8 +140,14 @@ int tcp_event(struct bpf_sock_ops *ctx) {
     struct tcp_sock *tcp_sock = bpf_skc_to_tcp_sock(sk);
     if (!tcp_sock)
         return HANDLED;
+    /* Not for a segment, but asked by how much one may hold. */
+    if (ctx->op == BPF_SOCK_OPS_HDR_OPT_LEN_CB && ctx->args[0] == BPF_WRITE_HDR_TCP_CURRENT_MSS)
+        return HANDLED;
     struct connection *connection = connection_of(ctx, sk);
     if (!connection)
+        return HANDLED;
+    /* What was sent is counted when it has arrived. */
+    if (ctx->op == BPF_SOCK_OPS_HDR_OPT_LEN_CB && payload_received(tcp_sock) == connection->received)
         return HANDLED;
     __u64 container = tcp_sock_container(tcp_sock);
     struct tcp_stats *stats = find_or_make(&tcp, &container, &no_connections);

@@ -44,11 +44,13 @@ static __always_inline bool parse_ipv6(struct __sk_buff *skb, struct headers *he
 }
 
 static __always_inline bool parse_ipv4(struct __sk_buff *skb, struct headers *headers) {
-    struct iphdr ip;
-    if (bpf_skb_load_bytes(skb, 0, &ip, sizeof(ip)))
+    /* Without a helper call: the kernel has brought the header of IP into one piece when it comes to the
+     * hook. */
+    struct iphdr *ip = (void *)(long)skb->data;
+    if ((void *)(ip + 1) > (void *)(long)skb->data_end)
         return false;
-    headers->protocol = ip.protocol;
-    headers->transport = ip.ihl * 4;
+    headers->protocol = ip->protocol;
+    headers->transport = ip->ihl * 4;
     return true;
 }
 
