@@ -1,0 +1,130 @@
+import { execFile } from 'node:child_process';
+import { mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+
+const run = promisify(execFile);
+
+/** What the machines' files and QEMU are from. */
+const release = 'trixie';
+/** Where its kernels are, and older and newer ones: the releases with long support, and backports. */
+const suites = ['bullseye', 'bookworm', release, `${release}-backports`];
+const securitySuites = ['bullseye', 'bookworm', release].map((name) => `${name}-security`);
+const keyring = '/usr/share/keyrings/debian-archive-keyring.gpg';
+/** Milliseconds after which the lists of packages are fetched again. */
+const freshness = 24 * 3_600_000;
+
+/** Debian's packages for x86-64, whatever this machine runs, seen through an apt of its own. */
+export interface Debian {
+  /** The kernels for virtual machines, by release, such as `6.1.0-56`. */
+  kernels(): Promise<string[]>;
+  /** Downloads the packages of a kernel; resolves to their paths. */
+  fetchKernel(release: string): Promise<string[]>;
+  /** Downloads packages and all that they depend on; resolves to the paths of all. */
+  fetch(packages: readonly string[]): Promise<string[]>;
+}
+
+export async function openDebian(directory: string): Promise<Debian> {
+  const [lists, status, sources] = [
+    join(directory, 'lists'),
+    join(directory, 'status'),
+    join(directory, 'list.sources'),
+  ];
+  mkdirSync(join(lists, 'partial'), { recursive: true });
+  // Nothing is installed, as apt sees it here, and nothing that it does reaches the machine's own packages.
+  writeFileSync(status, '');
+  const options = [
+    `Dir::Etc::SourceList=${sources}`,
+    'Dir::Etc::SourceParts=/dev/null',
+    'Dir::Etc::Preferences=/dev/null',
+    'Dir::Etc::PreferencesParts=/dev/null',
+    `Dir::State=${directory}`,
+    `Dir::State::Lists=${lists}`,
+    `Dir::State::status=${status}`,
+    `Dir::Cache=${directory}`,
+    'APT::Architecture=amd64',
+    'APT::Architectures=amd64',
+    'APT::Sandbox::User=root',
+    'APT::Install-Recommends=false',
+    'Acquire::Languages=none',
+    'Debug::NoLocking=true',
+  ].flatMap((option) => ['-o', option]);
+  const apt = async (program: string, argv: string[], cwd = directory) => {
+    try {
+      return (await run(program, [...options, ...argv], { cwd, maxBuffer: 1 << 28 })).stdout;
+    } catch (error) {
+      const { stderr, message } = error as { stderr?: string; message: string };
+      throw new Error(`${program} ${argv.join(' ').slice(0, 100)} failed: ${(stderr || message).trim()}`);
+    }
+  };
+
+  if (!isFresh(join(lists, 'fetched'))) {
+    writeFileSync(sources, await sourcesLikeOurs());
+    await apt('apt-get', ['update', '-q', '--error-on=any']);
+    writeFileSync(join(lists, 'fetched'), '');
+  }
+  const names = async (prefix: string) =>
+    (await apt('apt-cache', ['pkgnames', prefix])).split('\n').filter(Boolean);
+  const kinds = ['image', 'binary', 'modules'];
+
+  return {
+    async kernels() {
+      const all = (await Promise.all(kinds.map((kind) => names(`linux-${kind}-`)))).flat();
+      return (
+        [
+          ...new Set(
+            all.flatMap((name) => /^linux-(?:image|binary)-(\d+\.\d+.*)-cloud-amd64$/.exec(name)?.[1] ?? []),
+          ),
+        ]
+          // Meta-packages have no more than the series.
+          .filter((release) => /^\d+\.\d+\.\d/.test(release))
+      );
+    },
+    async fetchKernel(release) {
+      const packages: string[] = [];
+      for (const kind of kinds) {
+        const name = `linux-${kind}-${release}-cloud-amd64`;
+        if ((await names(name)).includes(name)) packages.push(name);
+      }
+      // Without what they depend on: that serves to install them.
+      const archives = join(directory, 'kernels', release);
+      mkdirSync(archives, { recursive: true });
+      const fetched = () => readdirSync(archives).filter((name) => name.endsWith('.deb'));
+      if (fetched().length < packages.length) await apt('apt-get', ['download', '-q', ...packages], archives);
+      return fetched().map((name) => join(archives, name));
+    },
+    async fetch(packages) {
+      const archives = join(directory, 'archives');
+      mkdirSync(join(archives, 'partial'), { recursive: true });
+      const install = ['-o', `Dir::Cache::archives=${archives}`, 'install', '-q', '-y', '-t', release];
+      await apt('apt-get', [...install, '--download-only', ...packages]);
+      const plan = await apt('apt-get', [...install, '--simulate', ...packages]);
+      return installed(plan).map((name) => join(archives, name));
+    },
+  };
+}
+
+/** The archives of a plan's packages, as apt names them. */
+export function installed(plan: string): string[] {
+  return [...plan.matchAll(/^Inst (\S+) \((\S+) .*\[(\w+)\]\)/gm)].map(
+    ([, name, version, architecture]) =>
+      `${name!.split(':')[0]}_${version!.replaceAll(':', '%3a')}_${architecture}.deb`,
+  );
+}
+
+/** Sources of all suites, from where this machine has Debian's packages from, or else from where everybody has. */
+async function sourcesLikeOurs(): Promise<string> {
+  const format = '$(ORIGIN) $(CODENAME) $(REPO_URI)';
+  const targets = await run('apt-get', ['indextargets', '--format', format, 'Created-By: Packages']);
+  const uriOf = (pattern: RegExp) => pattern.exec(targets.stdout)?.[1];
+  const archive = uriOf(/^Debian [a-z]+(?:-updates)? (\S+)$/m) ?? 'http://deb.debian.org/debian';
+  const security = uriOf(/^Debian [a-z]+-security (\S+)$/m) ?? 'http://deb.debian.org/debian-security';
+  const source = (uri: string, suites: readonly string[]) =>
+    `Types: deb\nURIs: ${uri}\nSuites: ${suites.join(' ')}\nComponents: main\nSigned-By: ${keyring}\n`;
+  return [source(archive, suites), source(security, securitySuites)].join('\n');
+}
+
+function isFresh(file: string): boolean {
+  const modified = statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+  return Date.now() - modified < freshness;
+}
