@@ -17,9 +17,13 @@ import { chooseKernel } from './kernels/versions.ts';
 const patience = 3600;
 
 const probeTests = builtinProbes.map((probe) => `test/bpf/${probe}.test.ts`);
-const kernelTests = readdirSync(join(import.meta.dirname, '../test/kernels'))
-  .filter((name) => name.endsWith('.test.ts'))
-  .map((name) => `test/kernels/${name}`);
+const attachTests = testsIn('sidecar/programs/attach');
+const kernelTests = testsIn('kernels');
+
+function testsIn(folder: string): string[] {
+  const names = readdirSync(join(import.meta.dirname, '../test', folder));
+  return names.filter((name) => name.endsWith('.test.ts')).map((name) => `test/${folder}/${name}`);
+}
 
 async function main({ kernels, tests, out }: Options): Promise<number> {
   const cache = join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'bpf-sidecar/kernels');
@@ -82,7 +86,7 @@ function say(line: string): void {
 }
 
 try {
-  const tests = { all: [...probeTests, ...kernelTests], short: kernelTests };
+  const tests = { all: [...kernelTests, ...probeTests, ...attachTests], short: kernelTests };
   const options = readOptions(process.argv.slice(2), builtinProbes, tests);
   if (options === 'help') process.stdout.write(help);
   else process.exitCode = await main(options);

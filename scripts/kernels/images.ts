@@ -1,4 +1,4 @@
-import { execFile, spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import {
   appendFileSync,
@@ -14,9 +14,7 @@ import {
 import { basename, join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
-import { promisify } from 'node:util';
 
-const run = promisify(execFile);
 const repository = join(import.meta.dirname, '../..');
 
 /** What runs here: the virtual machines, and what makes their disks. */
@@ -45,7 +43,7 @@ export const rootPackages = [
 /** Of node_modules what only serves to build and check. */
 const leftOut = ['@biomejs', '@typescript', 'typescript', '@esbuild', 'esbuild'];
 
-/** A directory with the files of packages, as `dpkg-deb` extracts them: nothing of theirs is run. */
+/** A directory with the files of packages: nothing of theirs is run to install them. */
 export class Tree {
   readonly #directory: string;
   readonly #record: string;
@@ -67,11 +65,18 @@ export class Tree {
     // The links from /bin and /lib into /usr come first.
     missing.sort((a, b) => Number(b.includes('/base-files_')) - Number(a.includes('/base-files_')));
     for (const archive of missing) {
-      await run('dpkg-deb', ['--extract', archive, this.#directory]);
+      await extract(archive, this.#directory);
       appendFileSync(this.#record, `${basename(archive)}\n`);
     }
     return missing.length > 0;
   }
+}
+
+/** `dpkg-deb --extract` itself would put a directory in the place of a link to one, such as /lib. */
+async function extract(archive: string, directory: string): Promise<void> {
+  const tar = spawn('dpkg-deb', ['--fsys-tarfile', archive], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const argv = ['--extract', '--keep-directory-symlink', '--no-same-owner', '-C', directory];
+  await succeed(spawn('tar', argv, { stdio: ['pipe', 'ignore', 'pipe'] }), tar.stdout);
 }
 
 /** A program of a tree, with the libraries of the tree, as words to run. */
@@ -172,11 +177,16 @@ async function runIn(
   input?: NodeJS.ReadableStream,
 ): Promise<void> {
   const [file, ...words] = [...command(tools, program), ...argv];
-  const child = spawn(file!, words, { stdio: [input ? 'pipe' : 'ignore', 'ignore', 'pipe'] });
-  const [said, [code]] = await Promise.all([
-    text(child.stderr!),
-    once(child, 'exit'),
-    input && pipeline(input, child.stdin!),
-  ]);
-  if (code !== 0) throw new Error(`${basename(program)} ended with exit code ${code}: ${said.trim()}`);
+  await succeed(spawn(file!, words, { stdio: ['pipe', 'ignore', 'pipe'] }), input);
+}
+
+async function succeed(child: ChildProcess, input?: NodeJS.ReadableStream): Promise<void> {
+  const ended = once(child, 'close');
+  const said = text(child.stderr!);
+  // Whoever has read enough closes it; whether all went well its exit code tells.
+  if (input) await pipeline(input, child.stdin!).catch(() => {});
+  else child.stdin!.end();
+  const [code] = await ended;
+  if (code !== 0)
+    throw new Error(`${child.spawnargs.at(0)} ended with exit code ${code}: ${(await said).trim()}`);
 }

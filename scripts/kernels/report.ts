@@ -11,13 +11,19 @@ export interface Run {
   problem?: string;
 }
 
-const programsFile = 'program-types.test.ts';
+/** Each of its tests is about one type of program, by name. */
+const programsFile = 'kernel-functions.test.ts';
 
 /** The report as Markdown. */
 export function report(runs: readonly Run[]): string {
   const notes = new Notes();
   const probes = probesOf(runs);
   const kinds = unique(runs.flatMap(({ results }) => results.filter(isKind).map(({ name }) => name)));
+  const others = unique(
+    runs.flatMap(({ results }) =>
+      results.filter((result) => !isKind(result) && !probeOf(result.file)).map(({ file }) => file),
+    ),
+  );
   const table = (title: string, rows: readonly string[], cell: (run: Run, row: string) => string) =>
     rows.length === 0
       ? []
@@ -34,6 +40,7 @@ export function report(runs: readonly Run[]): string {
       (run, name) => probeCell(run, name.slice(1, -1), notes),
     ),
     ...table('Programs', kinds, (run, kind) => kindCell(run, kind, notes)),
+    ...table('Other tests', others, (run, file) => fileCell(run, file, notes)),
     ...notes.lines(),
     ...runs.flatMap(({ kernel, problem }) => (problem === undefined ? [] : ['', `${kernel}: ${problem}`])),
   ];
@@ -57,6 +64,13 @@ function probeCell({ results, attachments }: Run, probe: string, notes: Notes): 
 function kindCell({ results }: Run, kind: string, notes: Notes): string {
   return outcome(
     results.filter((result) => isKind(result) && result.name === kind),
+    notes,
+  );
+}
+
+function fileCell({ results }: Run, file: string, notes: Notes): string {
+  return outcome(
+    results.filter((result) => result.file === file),
     notes,
   );
 }

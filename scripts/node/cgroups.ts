@@ -1,5 +1,5 @@
-import { mkdirSync, readdirSync, rmdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { basename, dirname, join, relative, sep } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { exists, readIfThere } from './files.ts';
 import { mounts } from './mounts.ts';
@@ -9,6 +9,9 @@ export type Qos = 'guaranteed' | 'burstable' | 'besteffort';
 
 /** Where pods live when `kubepods` at the top of the hierarchy belongs to a real kubelet. */
 const ownParent = 'bpf-sidecar-sandbox';
+
+/** What kubelet gives to pods. */
+const controllers = ['cpu', 'io', 'memory', 'pids'];
 
 /** The mount point of the cgroup v2 hierarchy: /sys/fs/cgroup, or /sys/fs/cgroup/unified on hybrid hosts. */
 export function cgroupRoot(): string {
@@ -50,7 +53,21 @@ export function makePodCgroup(path: string, stateDirectory: string): string {
   }
   const cgroup = isRecorded(join(root, top), record) ? join(root, path) : join(root, ownParent, path);
   mkdirSync(cgroup, { recursive: true });
+  const names = relative(root, cgroup).split(sep);
+  for (let depth = 0; depth <= names.length; depth++) enableControllers(join(root, ...names.slice(0, depth)));
   return cgroup;
+}
+
+/** Has the children of a cgroup accounted and limited as kubelet does, as far as this hierarchy lets us. */
+function enableControllers(cgroup: string): void {
+  const present = readFileSync(join(cgroup, 'cgroup.controllers'), 'utf8').trim().split(' ');
+  for (const controller of controllers.filter((name) => present.includes(name)))
+    try {
+      writeFileSync(join(cgroup, 'cgroup.subtree_control'), `+${controller}`);
+    } catch (error) {
+      // In a container the root has processes, and then its children have none of these.
+      if ((error as NodeJS.ErrnoException).code !== 'EBUSY') throw error;
+    }
 }
 
 /**
@@ -59,9 +76,13 @@ export function makePodCgroup(path: string, stateDirectory: string): string {
  */
 export async function removePodCgroup(cgroup: string, stateDirectory: string): Promise<void> {
   if (!exists(cgroup)) return;
-  writeFileSync(join(cgroup, 'cgroup.kill'), '1');
   const deadline = Date.now() + 10_000;
-  while (!tryRemove(() => removeTree(cgroup))) {
+  while (
+    !tryRemove(() => {
+      killTree(cgroup);
+      removeTree(cgroup);
+    })
+  ) {
     if (Date.now() > deadline) throw new Error(`processes in ${cgroup} do not end although they were killed`);
     await delay(2);
   }
@@ -75,10 +96,32 @@ export async function removePodCgroup(cgroup: string, stateDirectory: string): P
   }
 }
 
+function killTree(cgroup: string): void {
+  if (exists(join(cgroup, 'cgroup.kill'))) writeFileSync(join(cgroup, 'cgroup.kill'), '1');
+  // Before Linux 5.14 one by one, which lets others begin: whoever removes the cgroup tries until there is none.
+  else {
+    for (const child of childrenOf(cgroup)) killTree(child);
+    for (const pid of readIfThere(join(cgroup, 'cgroup.procs'))?.match(/\d+/g) ?? [])
+      killIfThere(Number(pid));
+  }
+}
+
 function removeTree(cgroup: string): void {
-  for (const entry of readdirSync(cgroup, { withFileTypes: true }))
-    if (entry.isDirectory()) removeTree(join(cgroup, entry.name));
+  for (const child of childrenOf(cgroup)) removeTree(child);
   rmdirSync(cgroup);
+}
+
+function childrenOf(cgroup: string): string[] {
+  const entries = readdirSync(cgroup, { withFileTypes: true });
+  return entries.filter((entry) => entry.isDirectory()).map((entry) => join(cgroup, entry.name));
+}
+
+function killIfThere(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
 }
 
 /** False while a cgroup is in use; a cgroup that is gone already counts as removed. */

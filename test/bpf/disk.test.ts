@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, relative, sep } from 'node:path';
+import { join } from 'node:path';
 import { after, afterEach, before, describe, type TestContext, test } from 'node:test';
-import { cgroupRoot } from '../../scripts/node/cgroups.ts';
 import { lasting, placeOf } from '../../scripts/node/place.ts';
 import type { Container } from '../../scripts/node/sandbox.ts';
 import { cgroupId } from '../../sidecar/pod/cgroups.ts';
@@ -51,18 +50,6 @@ function told({ name }: LoopDevice) {
   const milliseconds = of(3);
   const seconds = Object.fromEntries(Object.entries(milliseconds).map(([key, ms]) => [key, (ms + 1) / 1000]));
   return { operations: of(0), bytes: of(2, 512), seconds };
-}
-
-/** Has block I/O charged to the container's own cgroup; false where cgroup v2 does not have it. */
-function enableIo({ cgroup }: Container): boolean {
-  const root = cgroupRoot();
-  if (!readFileSync(join(root, 'cgroup.controllers'), 'utf8').split(/\s/).includes('io')) return false;
-  let parent = root;
-  for (const name of relative(root, cgroup).split(sep)) {
-    writeFileSync(join(parent, 'cgroup.subtree_control'), '+io');
-    parent = join(parent, name);
-  }
-  return true;
 }
 
 describe('the disk probe', () => {
@@ -221,7 +208,7 @@ describe('the disk probe', () => {
     const device = deviceFor(t);
     if (!device) return;
     const web = pod.addContainer('web');
-    if (!enableIo(web)) {
+    if (!existsSync(join(web.cgroup, 'io.stat'))) {
       await workOn(web, device);
       // What is charged to a cgroup of v1 is in no pod, for pods are in v2.
       const { all } = await pod.scrape();
