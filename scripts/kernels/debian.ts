@@ -112,13 +112,15 @@ export function installed(plan: string): string[] {
   );
 }
 
-/** Sources of all suites, from where this machine has Debian's packages from, or else from where everybody has. */
+/** Sources of all suites, from where this machine has Debian's packages from. */
 async function sourcesLikeOurs(): Promise<string> {
   const format = '$(ORIGIN) $(CODENAME) $(REPO_URI)';
   const targets = await run('apt-get', ['indextargets', '--format', format, 'Created-By: Packages']);
   const uriOf = (pattern: RegExp) => pattern.exec(targets.stdout)?.[1];
-  const archive = uriOf(/^Debian [a-z]+(?:-updates)? (\S+)$/m) ?? 'http://deb.debian.org/debian';
-  const security = uriOf(/^Debian [a-z]+-security (\S+)$/m) ?? 'http://deb.debian.org/debian-security';
+  const archive = uriOf(/^Debian [a-z]+(?:-updates)? (\S+)$/m);
+  const security = uriOf(/^Debian [a-z]+-security (\S+)$/m);
+  if (archive === undefined || security === undefined)
+    throw new Error("apt knows no archive of Debian's, or not its security archive: run this on Debian");
   const source = (uri: string, suites: readonly string[]) =>
     `Types: deb\nURIs: ${uri}\nSuites: ${suites.join(' ')}\nComponents: main\nSigned-By: ${keyring}\n`;
   return [source(archive, suites), source(security, securitySuites)].join('\n');
