@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { defaultProbes } from '../../sidecar/contract/probes.ts';
+import { nginxConfiguration } from '../node/nginx.ts';
 import { type Container, createSandbox } from '../node/sandbox.ts';
 import type { Row } from './row.ts';
 import { answers, startSidecar } from './sidecar.ts';
@@ -103,22 +104,10 @@ function startNginx(container: Container, directory: string): void {
   writeFileSync(join(directory, 'page'), 'x'.repeat(10 * 1024));
   writeFileSync(
     join(directory, 'nginx.conf'),
-    `
-daemon off;
-worker_processes 1;
-user root;
-pid ${directory}/pid;
-error_log ${directory}/error.log;
-events { worker_connections 512; }
-http {
-  access_log ${directory}/access.log;
-  ${['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((name) => `${name}_temp_path ${directory}/${name};`).join(' ')}
-  keepalive_requests 1000000000;
-  sendfile on;
-  root ${directory};
-  server { listen ${port}; }
-}
-`,
+    nginxConfiguration(
+      directory,
+      `access_log ${directory}/access.log; root ${directory}; server { listen ${port}; }`,
+    ),
   );
   container.spawn(['nginx', '-c', join(directory, 'nginx.conf')], { stdio: 'ignore' });
 }

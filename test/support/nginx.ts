@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { nginxConfiguration } from '../../scripts/node/nginx.ts';
 import type { Container } from '../../scripts/node/sandbox.ts';
 import { eventually } from './eventually.ts';
 
@@ -30,24 +31,12 @@ export async function startNginx(
   writeFileSync(join(files, 'zipped'), text.repeat(5000));
   writeFileSync(
     join(directory, 'nginx.conf'),
-    `
-daemon off;
-worker_processes 1;
-user root;
-pid ${directory}/pid;
-error_log ${directory}/error.log;
-events { worker_connections 512; }
-http {
+    nginxConfiguration(
+      directory,
+      `
   log_format short '$request_method $status';
   access_log ${log} short;
-  client_body_temp_path ${directory}/body;
-  proxy_temp_path ${directory}/proxy;
-  fastcgi_temp_path ${directory}/fastcgi;
-  uwsgi_temp_path ${directory}/uwsgi;
-  scgi_temp_path ${directory}/scgi;
   client_max_body_size 0;
-  keepalive_requests 1000000;
-  sendfile on;
   root ${files};
   if_modified_since before;
   gzip_http_version 1.0;
@@ -63,8 +52,8 @@ http {
     location /closed { return 444; }
     ${upstream === undefined ? '' : `location /proxied { proxy_pass http://backend/file; proxy_http_version 1.1; proxy_set_header Connection ""; }`}
   }
-}
 `,
+    ),
   );
   const server = container.spawn(['nginx', '-c', join(directory, 'nginx.conf')], { stdio: 'ignore' });
   const ended = once(server, 'exit');
