@@ -11,7 +11,7 @@ import { type Probe, startProbe } from '../../sidecar/probe.ts';
 import type { ScalarFamily } from '../../sidecar/series/family.ts';
 import { builtinProbe } from '../../sidecar/source.ts';
 import { type LoopDevice, makeLoopDevice } from '../support/loop.ts';
-import { type ObservedPod, output, startObservedPod } from '../support/pod.ts';
+import { type ObservedPod, output, type Samples, startObservedPod } from '../support/pod.ts';
 import { exactInSomeRound } from '../support/rounds.ts';
 
 /** Requests of known sizes to a device, and how many of them failed. */
@@ -23,7 +23,10 @@ failed = 0
 for i in range(100):
     try: os.pwrite(device, block, i * 4096)
     except OSError: failed += 1
-for i in range(50): os.preadv(device, [blocks], i * 65536)
+for i in range(50):
+    # Before Linux 5.19 tmpfs makes room also for what is read through a loop device.
+    try: os.preadv(device, [blocks], i * 65536)
+    except OSError: assert failed
 BLKDISCARD = 0x1277
 fcntl.ioctl(device, BLKDISCARD, struct.pack('QQ', 8 << 20, 1 << 20))
 print(failed)
@@ -191,15 +194,14 @@ describe('the disk probe', () => {
   test('counts nothing of another pod, nor of the sidecar itself', async (t) => {
     const device = deviceFor(t);
     if (!device) return;
+    const ofDevice = ({ all }: Samples) => all.filter(({ labels }) => labels.system_device === device.name);
+    const before = ofDevice(await pod.scrape());
     await workOn(other.addContainer('web'), device);
     await workOn(pod.sidecar, device);
-    const { all } = await pod.scrape();
-    assert.deepEqual(
-      all.filter(({ labels }) => labels.system_device === device.name),
-      [],
-    );
+    const samples = await pod.scrape();
+    assert.deepEqual(ofDevice(samples), before);
     assert.equal(
-      all.filter(({ name, value }) => name === 'bpf_sidecar_program_attached' && value === 1).length,
+      samples.all.filter(({ name, value }) => name === 'bpf_sidecar_program_attached' && value === 1).length,
       2,
     );
   });

@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmdirSync, rmSync, wr
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, type TestContext, test } from 'node:test';
+import { cgroupRoot } from '../../scripts/node/cgroups.ts';
 import type { Container } from '../../scripts/node/sandbox.ts';
 import { numberIn } from '../../sidecar/maps/cgroup-files.ts';
 import { eventually } from '../support/eventually.ts';
@@ -43,12 +44,19 @@ const difference = (end: Faults, start: Faults): Faults => ({
 });
 
 const v1 = '/sys/fs/cgroup/memory';
-const withoutLimits = existsSync(join(v1, 'memory.limit_in_bytes'))
+const hasV1 = existsSync(join(v1, 'memory.limit_in_bytes'));
+const withoutV1 = hasV1
   ? false
-  : 'needs the memory controller of cgroup v1, where a limit can be put on single processes';
+  : 'needs the memory controller of cgroup v1, where processes of two pods can have a limit together';
+const hasV2 = readFileSync(join(cgroupRoot(), 'cgroup.controllers'), 'utf8').includes('memory');
+const withoutLimits = hasV1 || hasV2 ? false : 'needs a memory controller';
 
-/** A memory cgroup for processes of any pod, with what they may have together. */
-function limitedMemory(t: TestContext, bytes: number): string {
+/** The cgroup that limits what processes have together which enter it: of v1 one by itself, of v2 the container's. */
+function limitedMemory(t: TestContext, bytes: number, container?: Container): string {
+  if (!hasV1) {
+    writeFileSync(join(container!.cgroup, 'memory.max'), String(bytes));
+    return container!.cgroup;
+  }
   const cgroup = join(v1, `bpf-sidecar-test-${process.pid}`);
   mkdirSync(cgroup);
   t.after(() =>
@@ -64,7 +72,9 @@ function limitedMemory(t: TestContext, bytes: number): string {
 
 /** How many processes the kernel killed in a memory cgroup. */
 const kernelKills = (cgroup: string) =>
-  Number(numberIn(readFileSync(join(cgroup, 'memory.oom_control'), 'utf8'), 'oom_kill'));
+  Number(
+    numberIn(readFileSync(join(cgroup, hasV1 ? 'memory.oom_control' : 'memory.events'), 'utf8'), 'oom_kill'),
+  );
 
 const mebibyte = 1 << 20;
 
@@ -192,8 +202,9 @@ for n in range(1, 101):
   test('counts the processes that the kernel kills, with size, command and number of the last one', {
     skip: withoutLimits,
   }, async (t) => {
-    const cgroup = limitedMemory(t, 48 * mebibyte);
-    const run = await startIn(pod.addContainer('hungry'));
+    const hungry = pod.addContainer('hungry');
+    const run = await startIn(hungry);
+    const cgroup = limitedMemory(t, 48 * mebibyte, hungry);
     const killed = (await run(`
 answer = []
 for _ in range(3):
@@ -224,7 +235,7 @@ for _ in range(3):
   });
 
   test('counts a kill for the pod of the victim, not for the one that asked for memory', {
-    skip: withoutLimits,
+    skip: withoutV1,
   }, async (t) => {
     const cgroup = limitedMemory(t, 64 * mebibyte);
     const other = await startObservedPod({ probes: 'memory', pod: 'other' });
@@ -257,7 +268,6 @@ answer = os.waitpid(child, 0)[1]`);
   test('counts each time that a thread has to free memory for its limit, and how long it takes', {
     skip: withoutLimits,
   }, async (t) => {
-    const cgroup = limitedMemory(t, 32 * mebibyte);
     const instance = `/sys/kernel/tracing/instances/bpf-sidecar-test-${process.pid}`;
     if (!existsSync('/sys/kernel/tracing/instances')) return t.skip('needs tracefs');
     const directory = mkdtempSync(join(tmpdir(), 'bpf-sidecar-'));
@@ -266,7 +276,9 @@ answer = os.waitpid(child, 0)[1]`);
       rmdirSync(instance);
       rmSync(directory, { recursive: true });
     });
-    const run = await startIn(pod.addContainer('writer'));
+    const writer = pod.addContainer('writer');
+    const run = await startIn(writer);
+    const cgroup = limitedMemory(t, 32 * mebibyte, writer);
     await run(`enter(${JSON.stringify(cgroup)})`);
     writeFileSync(join(instance, 'set_event_pid'), String(run.pid));
     writeFileSync(join(instance, 'events/vmscan/mm_vmscan_memcg_reclaim_end/enable'), '1');
