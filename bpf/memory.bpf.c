@@ -213,8 +213,10 @@ static __always_inline __u64 resident_pages(struct mm_struct *mm) {
         return mm->rss_stat[MM_FILE_PAGES].count + mm->rss_stat[MM_ANON_PAGES].count +
                mm->rss_stat[MM_SHMEM_PAGES].count;
     struct mm_struct___before_6_2 *older = (void *)mm;
-    return older->rss_stat.count[MM_FILE_PAGES].counter + older->rss_stat.count[MM_ANON_PAGES].counter +
-           older->rss_stat.count[MM_SHMEM_PAGES].counter;
+    /* The verifier of these kernels goes into no array of a typedef. */
+    return BPF_CORE_READ(older, rss_stat.count[MM_FILE_PAGES].counter) +
+           BPF_CORE_READ(older, rss_stat.count[MM_ANON_PAGES].counter) +
+           BPF_CORE_READ(older, rss_stat.count[MM_SHMEM_PAGES].counter);
 }
 
 /* The most that a process had: the memory of one that exits may be gone. */
