@@ -14,7 +14,7 @@ export class BpfError extends Error {
     const code = errorName(errno);
     const words = lastWords(log);
     super(
-      `${what}: ${code}${remedy ?? remedies[code] ?? ''}${words ? `; the kernel and libbpf say: ${words}` : ''}`,
+      `${what}: ${code}${remedy ?? tooOld(words) ?? remedies[code] ?? ''}${words ? `; the kernel and libbpf say: ${words}` : ''}`,
     );
     this.name = 'BpfError';
     this.code = code;
@@ -27,6 +27,20 @@ const remedies: Record<string, string> = {
   EPERM: ' (not permitted: the container must be privileged, or have CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN)',
   ENOMEM: ' (no memory: raise the memory limit of the container)',
 };
+
+/** What a kernel says that has not what a program uses, and since when there is that. */
+const later: readonly (readonly [RegExp, string])[] = [
+  [
+    /^number of funcs in func_info doesn't match/,
+    'functions that are called back, as by bpf_loop: Linux 5.17',
+  ],
+  [/^Arg#\d+ type PTR in \w+\(\) is not supported/, 'pointers as arguments of global functions: Linux 5.12'],
+];
+
+function tooOld(words: string): string | undefined {
+  const need = later.find(([pattern]) => pattern.test(words))?.[1];
+  return need && ` (this kernel is too old for ${need} or later has them)`;
+}
 
 /** libbpf's own errors (enum libbpf_errno) begin here; all of them mean that the object is malformed. */
 const LIBBPF_ERRNO_START = 4000;

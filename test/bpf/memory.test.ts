@@ -212,7 +212,7 @@ for _ in range(3):
     if pid == 0:
         open('/proc/self/comm', 'w').write('eater')
         enter(${JSON.stringify(cgroup)})
-        touch(10 ** 6)
+        touch(10 ** 5)
     answer.append([pid, os.waitpid(pid, 0)[1]])`)) as [number, number][];
     assert.deepEqual(
       killed.map(([, status]) => status),

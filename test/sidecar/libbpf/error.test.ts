@@ -54,6 +54,19 @@ test('a missing permission tells what to do', () => {
   );
 });
 
+test('a kernel that is too old for what a program uses is told', () => {
+  const log = [
+    "prog 'x': -- BEGIN PROG LOAD LOG --",
+    "number of funcs in func_info doesn't match number of subprogs",
+    '-- END PROG LOAD LOG --',
+  ].join('\n');
+  assert.equal(
+    new BpfError('program x cannot be loaded', 22, log).message,
+    'program x cannot be loaded: EINVAL (this kernel is too old for functions that are called back, as by bpf_loop: Linux 5.17 or later has them); the kernel and libbpf say: ' +
+      "number of funcs in func_info doesn't match number of subprogs",
+  );
+});
+
 test('a log without end is cut', () => {
   assert.ok(new BpfError('x', 22, 'y'.repeat(100_000)).message.length < 1000);
 });
