@@ -27,8 +27,8 @@ const beingReset: Work = async (container, times) => {
   await once(server, 'listening');
   const gateway = await output(container, 'sh', '-c', "ip route | awk '/default/ {printf $3}'");
   const { port } = server.address() as AddressInfo;
-  await python(`client = socket.create_connection(('${gateway}', ${port}))
-    try: client.recv(1)
+  // The reset may come before the connection is known to be made.
+  await python(`try: socket.create_connection(('${gateway}', ${port})).recv(1)
     except ConnectionResetError: pass`)(container, times);
   server.close();
 };
