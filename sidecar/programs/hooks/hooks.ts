@@ -56,17 +56,31 @@ export function keepDispatcher(dispatcher: Dispatcher, pod: PodCgroup, program: 
   };
 }
 
-/** Holds a loaded dispatcher that is on its hook; its object may be closed then. */
+/** Holds a loaded dispatcher that is on its hook; its object may be closed then. When it cannot, it is taken off. */
 export function holdDispatcher(object: BpfObject, link: Link): Dispatcher {
-  const hold = (name: string) => duplicate(mapFd(findMap(object, name)));
-  return {
-    program: duplicate(programFd(object.programs[0]!)),
-    link,
-    maps: {
-      programs: hold('programs'),
-      ...(looksForPod(object) && { pods: hold('pods'), variables: duplicate(mapFd(findVariables(object))) }),
-    },
+  const held: number[] = [];
+  const hold = (fd: number) => {
+    held.push(duplicate(fd));
+    return held.at(-1)!;
   };
+  const mapOf = (name: string) => mapFd(findMap(object, name));
+  try {
+    return {
+      program: hold(programFd(object.programs[0]!)),
+      link,
+      maps: {
+        programs: hold(mapOf('programs')),
+        ...(looksForPod(object) && {
+          pods: hold(mapOf('pods')),
+          variables: hold(mapFd(findVariables(object))),
+        }),
+      },
+    };
+  } catch (error) {
+    link.close();
+    held.forEach(closeSync);
+    throw error;
+  }
 }
 
 /** Whether a dispatcher stands on a hook of the whole node. */
