@@ -53,8 +53,12 @@ function* writeScalars(
   const beginning = `${name}{${constantLabels}`;
   const separated = constantLabels ? `${beginning},` : beginning;
   for (const { labels, value } of series) {
-    if (labels) page.write(`${separated}${labels}} ${renderNumber(value)}\n`);
-    else page.write(`${constantLabels ? `${beginning}}` : name} ${renderNumber(value)}\n`);
+    if (labels) {
+      // One by one: a string made of several would be garbage for each sample.
+      page.write(separated);
+      page.write(labels);
+      page.write(`} ${renderNumber(value)}\n`);
+    } else page.write(`${constantLabels ? `${beginning}}` : name} ${renderNumber(value)}\n`);
     if (created) page.write(created(braces(joinLabels(constantLabels, labels))));
     if (page.isFull()) yield;
   }

@@ -42,7 +42,6 @@ export function createSeriesTable(
   { seriesOfFamily, numbersOfFamily, room, losses }: Bounds,
 ): SeriesTable {
   const mostRows = Math.min(seriesOfFamily, Math.floor(numbersOfFamily / width));
-  let numbers = new Float64Array(initialRows * width);
   /** The read that last saw a row. */
   let lastRead = new Int32Array(initialRows);
   const rowByLabels = new Map<string, number>();
@@ -97,9 +96,9 @@ export function createSeriesTable(
   }
 
   function grow(): void {
-    const [formerNumbers, formerReads] = [numbers, lastRead];
-    numbers = new Float64Array(2 * formerNumbers.length);
-    numbers.set(formerNumbers);
+    const [formerNumbers, formerReads] = [table.numbers, lastRead];
+    table.numbers = new Float64Array(2 * formerNumbers.length);
+    table.numbers.set(formerNumbers);
     lastRead = new Int32Array(2 * formerReads.length);
     lastRead.set(formerReads);
   }
@@ -117,7 +116,7 @@ export function createSeriesTable(
     room.give(quarantine.length);
   }
 
-  return {
+  const table = {
     beginRead() {
       if (generation() !== labelGeneration) {
         labelGeneration = generation();
@@ -130,7 +129,7 @@ export function createSeriesTable(
       keysSeen = 0;
       seriesSeen = 0;
     },
-    find(keys, start) {
+    find(keys: Buffer, start: number) {
       let row = rowByKey.get(keys, start);
       if (row === undefined) {
         row = newRow(keys, start);
@@ -143,11 +142,12 @@ export function createSeriesTable(
       if (lastRead[row] !== read) {
         lastRead[row] = read;
         seriesSeen++;
+        const { numbers } = table;
         for (let i = row * width; i < (row + 1) * width; i++) numbers[i] = 0;
       }
       return row * width;
     },
-    found(keys, start) {
+    found(keys: Buffer, start: number) {
       const row = rowByKey.get(keys, start);
       return row === undefined || row === none ? none : row * width;
     },
@@ -157,9 +157,8 @@ export function createSeriesTable(
       for (const reason of overflow.values()) losses[reason]++;
       overflow.clear();
     },
-    get numbers() {
-      return numbers;
-    },
+    // No getter: the optimizing compiler would call it for every row.
+    numbers: new Float64Array(initialRows * width),
     labels: labelsByRow,
     width,
     close() {
@@ -169,4 +168,5 @@ export function createSeriesTable(
       rowByKey = createKeyIndex(keyLength);
     },
   };
+  return table;
 }
