@@ -16,5 +16,13 @@ export const sidecarFlags = [
   '--expose-gc',
 ];
 
+/**
+ * With which environment: one heap of malloc for all threads, few of which do anything, and nothing of it kept for each of
+ * them. It is half a MiB less.
+ */
+export const sidecarEnvironment = {
+  GLIBC_TUNABLES: 'glibc.malloc.arena_max=1:glibc.malloc.tcache_count=0',
+};
+
 /** How the image starts the bundled sidecar. */
 export const sidecarCommand = [process.execPath, ...sidecarFlags, join(build, 'sidecar/bpf-sidecar.cjs')];

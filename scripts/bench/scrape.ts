@@ -10,7 +10,7 @@ import { libc } from '../../sidecar/libbpf/native.ts';
 import { startProbe } from '../../sidecar/probe.ts';
 import { closeServer, createHttpServer, listen } from '../../sidecar/server.ts';
 import { compileProgram } from '../bpf/compile-program.ts';
-import { sidecarFlags } from '../image.ts';
+import { sidecarEnvironment, sidecarFlags } from '../image.ts';
 import { lasting, placeOf } from '../node/place.ts';
 import { createSandbox } from '../node/sandbox.ts';
 import type { Row } from './row.ts';
@@ -40,7 +40,8 @@ export async function benchScrape(): Promise<Row[]> {
   for (const kind of kinds)
     for (const size of sizes) {
       const argv = [...sidecarFlags, import.meta.filename, kind, String(size)];
-      const { stdout } = await promisify(execFile)(process.execPath, argv);
+      const env = { ...process.env, ...sidecarEnvironment };
+      const { stdout } = await promisify(execFile)(process.execPath, argv, { env });
       rows.push(...JSON.parse(stdout));
     }
   return rows;

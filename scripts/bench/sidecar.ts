@@ -6,7 +6,7 @@ import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import { environment, mountPaths, paths } from '../../sidecar/contract/pod.ts';
 import { builtinProbes } from '../../sidecar/contract/probes.ts';
-import { sidecarCommand } from '../image.ts';
+import { sidecarCommand, sidecarEnvironment } from '../image.ts';
 import { type Container, createSandbox, type Sandbox } from '../node/sandbox.ts';
 import type { Row } from './row.ts';
 
@@ -103,6 +103,7 @@ function spawnIn(container: Container, sandbox: Sandbox, probes: readonly string
   writeFileSync(join(podInfo, 'labels'), '');
   return container.spawn(['sh', '-c', 'echo $$ $(date +%s%N) && exec "$@"', 'sh', ...sidecarCommand, 'run'], {
     env: {
+      ...sidecarEnvironment,
       [environment.namespace]: sandbox.namespace,
       [environment.pod]: sandbox.pod,
       [environment.uid]: sandbox.uid,

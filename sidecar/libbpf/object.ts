@@ -78,18 +78,10 @@ export function openObject(name: string, elf: Buffer): BpfObject {
   if (result.pointer === 0) throw new BpfError(`object ${name} cannot be opened`, result.error, log);
   try {
     const object = result.pointer;
-    let btf: WeakRef<Btf> | undefined;
     return {
       name,
       pointer: object,
-      get btf() {
-        let known = btf?.deref();
-        if (known === undefined) {
-          known = readBtf(object);
-          if (known !== undefined) btf = new WeakRef(known);
-        }
-        return known;
-      },
+      btf: readBtf(object),
       programs: readPrograms(object),
       maps: readMaps(object),
     };
