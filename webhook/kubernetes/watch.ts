@@ -1,0 +1,160 @@
+import { createInterface } from 'node:readline';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { V1ObjectMeta } from '@kubernetes/client-node';
+import type { Log } from '../../sidecar/contract/log.ts';
+import { type Api, ApiError } from './client.ts';
+
+/** What every object of Kubernetes has. */
+export interface ApiObject {
+  apiVersion?: string;
+  kind?: string;
+  metadata: V1ObjectMeta & { name: string };
+}
+
+export interface WatchOptions<Kept> {
+  /** Such as /api/v1/pods. */
+  path: string;
+  labelSelector?: string;
+  /** Only the metadata of the objects is asked for, and sent. */
+  metadataOnly?: boolean;
+  /** What is kept of an object: it should be small. */
+  keep(object: ApiObject): Kept;
+  /** Called for each object that came or changed, and, without `kept`, that has gone. */
+  onChange?(id: string, kept: Kept | undefined): void;
+}
+
+/** The objects of a kind, as the API server last told them. */
+export interface Watched<Kept> {
+  /** By `namespace/name`, or `/name` where the kind has no namespaces. */
+  readonly objects: ReadonlyMap<string, Kept>;
+  /** Resolves when all have been listed once. */
+  readonly synced: Promise<void>;
+  isSynced(): boolean;
+  stop(): void;
+}
+
+/** Objects that are asked for at once. */
+const pageSize = 500;
+/** Seconds after which a watch is begun anew, at random so that not all are at once. */
+const watchTime = { least: 240, spread: 240 };
+/** Milliseconds before the first attempt after a failure, and the most that it grows to. */
+const patience = { first: 500, most: 30_000 };
+const gone = 410;
+
+const partial = (kind: string) => `application/json;as=${kind};g=meta.k8s.io;v=v1,application/json`;
+
+export function idOf({ namespace = '', name }: { namespace?: string; name: string }): string {
+  return `${namespace}/${name}`;
+}
+
+/**
+ * Lists the objects of a kind and follows their changes until it is stopped. A kind that is not installed, or an API
+ * server that is away, is tried again and again, and told once in the log; what was known stays known.
+ */
+export function watchObjects<Kept>(api: Api, log: Log, options: WatchOptions<Kept>): Watched<Kept> {
+  const { path, labelSelector, metadataOnly = false, keep, onChange } = options;
+  const objects = new Map<string, Kept>();
+  const stopping = new AbortController();
+  const { signal } = stopping;
+  const synced = Promise.withResolvers<void>();
+  let isSynced = false;
+  /** Where to go on watching; undefined when all has to be listed again. */
+  let version: string | undefined;
+  let lastProblem: string | undefined;
+
+  function put(object: ApiObject): string {
+    const id = idOf(object.metadata);
+    const kept = keep(object);
+    objects.set(id, kept);
+    onChange?.(id, kept);
+    return id;
+  }
+
+  function remove(id: string): void {
+    if (objects.delete(id)) onChange?.(id, undefined);
+  }
+
+  async function list(): Promise<void> {
+    const seen = new Set<string>();
+    let next: string | undefined;
+    let listed: string | undefined;
+    do {
+      const page = await api.call<{
+        metadata: { continue?: string; resourceVersion: string };
+        items: ApiObject[];
+      }>({
+        path,
+        query: { labelSelector, limit: pageSize, continue: next },
+        ...(metadataOnly && { accept: partial('PartialObjectMetadataList') }),
+        signal,
+      });
+      for (const object of page.items) seen.add(put(object));
+      next = page.metadata.continue;
+      listed = page.metadata.resourceVersion;
+    } while (next);
+    for (const id of objects.keys()) if (!seen.has(id)) remove(id);
+    version = listed;
+    isSynced = true;
+    synced.resolve();
+  }
+
+  async function follow(): Promise<void> {
+    const response = await api.open({
+      path,
+      query: {
+        watch: true,
+        labelSelector,
+        resourceVersion: version,
+        allowWatchBookmarks: true,
+        timeoutSeconds: Math.round(watchTime.least + Math.random() * watchTime.spread),
+      },
+      ...(metadataOnly && { accept: partial('PartialObjectMetadata') }),
+      signal,
+    });
+    solved();
+    for await (const line of createInterface(response)) take(JSON.parse(line));
+  }
+
+  function take({
+    type,
+    object,
+  }: {
+    type: string;
+    object: ApiObject & { code?: number; message?: string };
+  }): void {
+    if (type === 'ERROR') throw new ApiError(object.code ?? 0, object.message ?? 'the watch failed');
+    if (type === 'DELETED') remove(idOf(object.metadata));
+    else if (type !== 'BOOKMARK') put(object);
+    version = object.metadata.resourceVersion ?? version;
+  }
+
+  function solved(): void {
+    if (lastProblem !== undefined) log('info', 'watching again', { path });
+    lastProblem = undefined;
+  }
+
+  async function run(): Promise<void> {
+    let wait = patience.first;
+    while (!signal.aborted) {
+      try {
+        if (version === undefined) await list();
+        await follow();
+        wait = patience.first;
+      } catch (error) {
+        if (signal.aborted) return;
+        const { message } = error as Error;
+        // The API server remembers the changes of the last minutes only.
+        if (error instanceof ApiError && error.status === gone) version = undefined;
+        else {
+          if (message !== lastProblem) log('warn', 'cannot watch', { path, error: message });
+          lastProblem = message;
+        }
+        await delay(wait * (0.5 + Math.random() / 2), undefined, { signal }).catch(() => {});
+        wait = Math.min(2 * wait, patience.most);
+      }
+    }
+  }
+
+  void run();
+  return { objects, synced: synced.promise, isSynced: () => isSynced, stop: () => stopping.abort() };
+}
