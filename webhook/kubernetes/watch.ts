@@ -37,6 +37,8 @@ export interface Watched<Kept> {
 const pageSize = 500;
 /** Seconds after which a watch is begun anew, at random so that not all are at once. */
 const watchTime = { least: 240, spread: 240 };
+/** Milliseconds without a word after which a watch is taken for dead: the API server sends a bookmark each minute. */
+const silence = 150_000;
 /** Milliseconds before the first attempt after a failure, and the most that it grows to. */
 const patience = { first: 500, most: 30_000 };
 const gone = 410;
@@ -112,6 +114,7 @@ export function watchObjects<Kept>(api: Api, log: Log, options: WatchOptions<Kep
       signal,
     });
     solved();
+    response.setTimeout(silence, () => response.destroy());
     for await (const line of createInterface(response)) take(JSON.parse(line));
   }
 
