@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs what is missing on Debian or Ubuntu and builds what is out of date: setup.sh [test|bench]
+# Installs what is missing on Debian or Ubuntu and builds what is out of date: setup.sh [test|bench|images]
 # Without a word it is what the demo needs. Silent when there is nothing to do.
 set -eu
 cd "$(dirname "$0")/.."
@@ -75,6 +75,10 @@ need util-linux 'enters the namespaces of a pod' has_command setpriv
 if [ "${1:-}" = bench ]; then
   need nginx-light 'is the web server of the benchmark' has_command nginx
   need wrk 'sends its requests' has_command wrk
+fi
+if [ "${1:-}" = images ]; then
+  need buildah 'builds the images' has_command buildah
+  need mmdebstrap 'makes the root that they take libraries from' has_command mmdebstrap
 fi
 if [ "${1:-}" = test ]; then
   need clang-format 'checks the format of the C code' has_command clang-format

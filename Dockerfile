@@ -1,0 +1,25 @@
+# The two images: --target webhook and --target sidecar. They have Node, one bundle and the libraries that these are
+# linked with, and neither shell nor package manager nor source. `npm run build` comes first; `npm run images` does all.
+#
+# BASE has Node 24 at /usr/local/bin/node, and a shell; where libbpf 1 is missing it is installed by apt-get.
+ARG BASE=node:24-bookworm-slim
+
+FROM ${BASE} AS files
+RUN ls /usr/lib/*/libbpf.so.1 > /dev/null 2>&1 || \
+    { apt-get update && apt-get install --yes --no-install-recommends libbpf1; }
+COPY scripts/image/gather.sh build/sidecar/*.node /gather/
+RUN sh /gather/gather.sh /webhook /usr/local/bin/node && \
+    sh /gather/gather.sh /sidecar /usr/local/bin/node /usr/lib/*/libbpf.so.1 -- /gather/*.node
+
+FROM scratch AS webhook
+COPY --from=files /webhook/ /
+COPY build/webhook/ /usr/lib/bpf-sidecar/
+USER 65532:65532
+ENTRYPOINT ["/usr/local/bin/node", "/usr/lib/bpf-sidecar/bpf-sidecar.cjs"]
+
+# How Node is started here is decided in scripts/image.ts, with which a test compares it.
+FROM scratch AS sidecar
+COPY --from=files /sidecar/ /
+COPY build/sidecar/ /usr/lib/bpf-sidecar/
+ENV GLIBC_TUNABLES=glibc.malloc.arena_max=1:glibc.malloc.tcache_count=0
+ENTRYPOINT ["/usr/local/bin/node", "--max-old-space-size=32", "--max-semi-space-size=1", "--v8-pool-size=0", "--no-turbofan", "--no-sparkplug", "--expose-gc", "/usr/lib/bpf-sidecar/bpf-sidecar.cjs"]

@@ -1,0 +1,102 @@
+/** `npm run images`: builds the two images of the Dockerfile into files that container runtimes import. See --help. */
+import { execFile } from 'node:child_process';
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs, promisify } from 'node:util';
+
+const root = join(import.meta.dirname, '..');
+const run = promisify(execFile);
+
+const help = `Usage: npm run images [-- options]
+
+Builds the images of the webhook and of the sidecar with buildah, as root and without a daemon, into
+build/images/webhook.tar and build/images/sidecar.tar (OCI archives).
+
+  --base IMAGE  what Node and the libraries are taken from, such as node:24-bookworm-slim; without it, a root of
+                Debian that is made here, with the Node of node_modules
+  --tag TAG     of the images localhost/bpf-sidecar and localhost/bpf-sidecar-webhook (default: the version)
+  --help        show this
+`;
+
+/** What a base has beside the essential packages. */
+const packages = ['libstdc++6', 'libbpf1'];
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    options: { base: { type: 'string' }, tag: { type: 'string' }, help: { type: 'boolean' } },
+  });
+  if (values.help) {
+    process.stdout.write(help);
+    return;
+  }
+  const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+  const tag = values.tag ?? version;
+  const work = mkdtempSync(join(tmpdir(), 'bpf-sidecar-images-'));
+  const buildah = storageIn(work);
+  try {
+    const base = values.base ?? (await makeBase(work, buildah));
+    mkdirSync(join(root, 'build/images'), { recursive: true });
+    for (const [target, name] of [
+      ['webhook', 'bpf-sidecar-webhook'],
+      ['sidecar', 'bpf-sidecar'],
+    ] as const) {
+      const image = `localhost/${name}:${tag}`;
+      const file = join(root, 'build/images', `${target}.tar`);
+      await buildah(['bud', '--target', target, '--build-arg', `BASE=${base}`, '--tag', image, root]);
+      rmSync(file, { force: true });
+      await buildah(['push', image, `oci-archive:${file}:${image}`]);
+      const size = (statSync(file).size / 1024 / 1024).toFixed(0);
+      process.stdout.write(`${image}: ${size} MiB compressed, in build/images/${target}.tar\n`);
+    }
+  } finally {
+    // What it has unpacked is mounted and owned by it.
+    await buildah(['unmount', '--all']).catch(() => {});
+    rmSync(work, { recursive: true, force: true });
+  }
+}
+
+type Buildah = (argv: readonly string[]) => Promise<string>;
+
+/** buildah with its storage in a folder of ours, and without a container runtime: RUN is a chroot. */
+function storageIn(work: string): Buildah {
+  const configuration = join(work, 'storage.conf');
+  writeFileSync(
+    configuration,
+    `[storage]\ndriver = "vfs"\ngraphroot = "${work}/graph"\nrunroot = "${work}/run"\n`,
+  );
+  const env = { ...process.env, CONTAINERS_STORAGE_CONF: configuration, BUILDAH_ISOLATION: 'chroot' };
+  return async (argv) => (await run('buildah', argv, { env, cwd: root, maxBuffer: 1 << 26 })).stdout.trim();
+}
+
+async function makeBase(work: string, buildah: Buildah): Promise<string> {
+  const folder = join(work, 'base');
+  process.stdout.write('A root of Debian ...\n');
+  await run('mmdebstrap', [
+    '--quiet',
+    '--variant=essential',
+    `--include=${packages.join(',')}`,
+    codename(),
+    folder,
+  ]);
+  mkdirSync(join(folder, 'usr/local/bin'), { recursive: true });
+  copyFileSync(process.execPath, join(folder, 'usr/local/bin/node'));
+  const container = await buildah(['from', 'scratch']);
+  await buildah(['add', container, folder, '/']);
+  await buildah(['commit', '--rm', container, 'localhost/bpf-sidecar-base']);
+  rmSync(folder, { recursive: true });
+  return 'localhost/bpf-sidecar-base';
+}
+
+/** Of the release that this machine runs, whose packages apt knows. */
+function codename(): string {
+  return /^VERSION_CODENAME=(.+)$/m.exec(readFileSync('/etc/os-release', 'utf8'))?.[1] ?? 'stable';
+}
+
+try {
+  await main();
+} catch (error) {
+  const { message, stderr = '' } = error as Error & { stderr?: string };
+  process.stderr.write(`images: ${message.split('\n')[0]}\n${stderr.split('\n').slice(-10).join('\n')}\n`);
+  process.exitCode = 1;
+}
