@@ -96,7 +96,7 @@ async function serve({ image, privilege, nodeWide, names, caFile, host, port }: 
   const issue = () => authority.issue(names);
   const server = createServer(
     await issue(),
-    createMutate(injectionConfig(image, { privilege, nodeWide }), metrics, log),
+    { '/mutate': createMutate(injectionConfig(image, { privilege, nodeWide }), metrics, log) },
     metrics,
     log,
   );

@@ -3,7 +3,8 @@ import { Counter, Histogram, Registry } from 'prom-client';
 export interface Metrics {
   registry: Registry;
   admissions: Counter<'result' | 'reason'>;
-  duration: Histogram;
+  duration: Histogram<'path'>;
+  droppedConnections: Counter;
 }
 
 /** The webhook's metrics about itself. */
@@ -19,8 +20,14 @@ export function createMetrics(): Metrics {
     }),
     duration: new Histogram({
       name: 'bpf_webhook_admission_duration_seconds',
-      help: 'Time from the head of an admission request to the end of its answer.',
+      help: 'Time from the head of an admission request to the end of its answer, by the path that it was sent to.',
+      labelNames: ['path'],
       buckets: [0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 1, 5],
+      registers: [registry],
+    }),
+    droppedConnections: new Counter({
+      name: 'bpf_webhook_connections_dropped_total',
+      help: 'Connections that were not accepted because too many were open.',
       registers: [registry],
     }),
   };

@@ -3,10 +3,10 @@ import { admit } from './admission/admit.ts';
 import { skipReasons } from './admission/reasons.ts';
 import type { InjectionConfig } from './config.ts';
 import type { Metrics } from './metrics.ts';
-import type { Mutate } from './server.ts';
+import type { Answer } from './server.ts';
 
 /** Admission with its effects: every decision is counted and logged. */
-export function createMutate(config: InjectionConfig, { admissions }: Metrics, log: Log): Mutate {
+export function createMutate(config: InjectionConfig, { admissions }: Metrics, log: Log): Answer {
   return (body) => {
     const admission = admit(body, config);
     if ('problem' in admission) return admission;

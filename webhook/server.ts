@@ -7,30 +7,48 @@ import type { Credentials } from './certificates/authority.ts';
 import type { Metrics } from './metrics.ts';
 
 /** Answers the JSON of a review, or returns a sentence about what is wrong with it. */
-export type Mutate = (review: unknown) => { review: object } | { problem: string };
+export type Answer = (review: unknown) => { review: object } | { problem: string };
 
-/** The API server's own limit for a request to it. */
-const maxBody = 3 * 1024 * 1024;
+/** What a client may take; times in milliseconds. */
+export const limits = {
+  /** Bytes: the API server's own limit for a request to it. */
+  body: 3 * 1024 * 1024,
+  /** About 80 KiB each. */
+  connections: 1024,
+  handshake: 10_000,
+  head: 10_000,
+  request: 20_000,
+  /** How often the two above are looked at. */
+  check: 5_000,
+} as const;
 
 /**
- * The HTTPS server: `POST /mutate`, `GET /healthz`, `GET /readyz`, `GET /metrics`. It knows HTTP and nothing of
- * pods. A request that is no review gets one sentence and 400, 413 (body above 3 MiB) or 415.
+ * The HTTPS server: reviews by POST on the paths of `answers`, and `GET /healthz`, `GET /readyz`, `GET /metrics`. It
+ * knows HTTP and nothing of pods. A request that is no review gets one sentence and 400, 413 (body above 3 MiB) or 415.
  */
-export function createServer(credentials: Credentials, mutate: Mutate, metrics: Metrics, log: Log): Server {
+export function createServer(
+  credentials: Credentials,
+  answers: Readonly<Record<`/${string}`, Answer>>,
+  metrics: Metrics,
+  log: Log,
+  bounds: Readonly<Record<keyof typeof limits, number>> = limits,
+): Server {
   const app = express().disable('x-powered-by').disable('etag');
   const server = createHttpsServer(
     {
       ...credentials,
-      handshakeTimeout: 10_000,
-      headersTimeout: 10_000,
-      requestTimeout: 20_000,
-      connectionsCheckingInterval: 5_000,
+      minVersion: 'TLSv1.2',
+      handshakeTimeout: bounds.handshake,
+      headersTimeout: bounds.head,
+      requestTimeout: bounds.request,
+      connectionsCheckingInterval: bounds.check,
       // The API server keeps idle connections for 90 s; were ours the shorter time, a review could be sent into
       // a connection that is being closed, and fail.
       keepAliveTimeout: 120_000,
     },
     app,
   );
+  server.maxConnections = bounds.connections;
 
   /** Runs after the body is read, as the server may have begun to close meanwhile. */
   const closing: RequestHandler = (_, response, next) => {
@@ -41,33 +59,41 @@ export function createServer(credentials: Credentials, mutate: Mutate, metrics: 
     sentence(response, 200, 'ok');
   };
 
-  app
-    .route('/mutate')
-    .post(
-      timed(metrics),
-      jsonOnly,
-      express.json({ limit: maxBody, inflate: false }),
-      closing,
-      (request, response) => {
-        const answer = mutate(request.body);
-        if ('problem' in answer) throw new Refusal(400, 'not-a-review', answer.problem);
-        response.json(answer.review);
-      },
-    )
-    .all((request, response) => {
-      response.set('Allow', 'POST');
-      sentence(response, 405, `${request.method} is not allowed on /mutate; use POST`);
-    });
+  for (const [path, answer] of Object.entries(answers)) {
+    app
+      .route(path)
+      .post(
+        timed(metrics, path),
+        jsonOnly,
+        express.json({ limit: bounds.body, inflate: false }),
+        closing,
+        (request, response) => {
+          const given = answer(request.body);
+          if ('problem' in given) throw new Refusal(400, 'not-a-review', given.problem);
+          response.json(given.review);
+        },
+      )
+      .all((request, response) => {
+        response.set('Allow', 'POST');
+        sentence(response, 405, `${request.method} is not allowed on ${path}; use POST`);
+      });
+  }
   app.get('/healthz', alive);
   app.get('/readyz', alive);
   app.get('/metrics', async (_, response) => {
     response.type(metrics.registry.contentType).send(await metrics.registry.metrics());
   });
   app.use((_, response) => {
-    sentence(response, 404, 'there is no such path; there are /mutate, /healthz, /readyz and /metrics');
+    const paths = [...Object.keys(answers), '/healthz', '/readyz'].join(', ');
+    sentence(response, 404, `there is no such path; there are ${paths} and /metrics`);
   });
-  app.use(refuse(metrics, log));
+  app.use(refuse(metrics, log, bounds.body));
 
+  server.on('drop', () => {
+    metrics.droppedConnections.inc();
+    // Who keeps them without asking anything gives way to whoever comes next.
+    server.closeIdleConnections();
+  });
   server.on('tlsClientError', (error: NodeJS.ErrnoException & { reason?: string }) => {
     // Mostly a caBundle that does not belong to this CA; a mere connection check (ECONNRESET) is not worth a line.
     if (error.code?.startsWith('ERR_SSL_')) log('warn', 'TLS handshake failed', { error: error.reason });
@@ -104,9 +130,9 @@ class Refusal extends Error {
   }
 }
 
-function timed({ duration }: Metrics): RequestHandler {
+function timed({ duration }: Metrics, path: string): RequestHandler {
   return (_, response, next) => {
-    const end = duration.startTimer();
+    const end = duration.startTimer({ path });
     response.once('finish', () => end());
     next();
   };
@@ -118,9 +144,9 @@ const jsonOnly: RequestHandler = (request, _, next) => {
   next();
 };
 
-function refuse({ admissions }: Metrics, log: Log): ErrorRequestHandler {
+function refuse({ admissions }: Metrics, log: Log, maxBody: number): ErrorRequestHandler {
   return (error, _request, response, _next) => {
-    const { status, reason, message } = error instanceof Refusal ? error : bodyRefusal(error);
+    const { status, reason, message } = error instanceof Refusal ? error : bodyRefusal(error, maxBody);
     admissions.inc({ result: 'error', reason });
     log(status < 500 ? 'warn' : 'error', 'request refused', { status, reason, error: message });
     sentence(response, status, message);
@@ -128,7 +154,7 @@ function refuse({ admissions }: Metrics, log: Log): ErrorRequestHandler {
 }
 
 /** Words the errors of express.json; see the `type` list in https://github.com/expressjs/body-parser#errors */
-function bodyRefusal(error: Error & { type?: string }): Refusal {
+function bodyRefusal(error: Error & { type?: string }, maxBody: number): Refusal {
   switch (error.type) {
     case 'entity.too.large':
       return new Refusal(413, 'too-large', `the body is above the limit of ${maxBody} bytes`);

@@ -21,7 +21,7 @@ const log = createLog((line) => {
 });
 const server = createServer(
   await authority.issue(['127.0.0.1']),
-  createMutate(config, metrics, log),
+  { '/mutate': createMutate(config, metrics, log) },
   metrics,
   log,
 );
@@ -156,6 +156,6 @@ test('admissions are counted by result and reason', async () => {
   assert.match(body, /^bpf_webhook_admissions_total\{result="injected",reason=""\} 2$/m);
   assert.match(body, /^bpf_webhook_admissions_total\{result="skipped",reason="not-requested"\} 1$/m);
   assert.match(body, /^bpf_webhook_admissions_total\{result="error",reason="not-json"\} 1$/m);
-  assert.match(body, /^bpf_webhook_admission_duration_seconds_bucket\{le="0\.0005"\} \d$/m);
-  assert.match(body, /^bpf_webhook_admission_duration_seconds_count 4$/m);
+  assert.match(body, /^bpf_webhook_admission_duration_seconds_bucket\{le="0\.0005",path="\/mutate"\} \d$/m);
+  assert.match(body, /^bpf_webhook_admission_duration_seconds_count\{path="\/mutate"\} 4$/m);
 });
