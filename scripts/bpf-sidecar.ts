@@ -8,6 +8,7 @@ const commands: ReadonlyMap<string, Command> = new Map([
   ['run', async (argv: string[]) => (await import('../sidecar/main.ts')).run(argv)],
   ['webhook', async (argv: string[]) => (await import('../webhook/main.ts')).webhook(argv)],
   ['inject', async (argv: string[]) => (await import('../webhook/cli/inject.ts')).inject(argv)],
+  ['uninject', async (argv: string[]) => (await import('../webhook/cli/uninject.ts')).uninject(argv)],
 ]);
 
 const help = `Usage: bpf-sidecar COMMAND [options]
@@ -17,6 +18,7 @@ Runs eBPF programs scoped to one pod and serves what they count as Prometheus me
   run        the sidecar: attach the probes of the pod and serve its metrics
   webhook    serve the admission webhook that adds the sidecar to annotated pods
   inject     print manifests with the sidecar added
+  uninject   print manifests without the sidecar
 
   --help     show this; "bpf-sidecar COMMAND --help" shows a command's options
   --version  show the version

@@ -89,6 +89,10 @@ async function bundle(
   });
 }
 
-await bundle('sidecar', ['../webhook/main.ts', '../webhook/cli/inject.ts'], seldom);
+await bundle(
+  'sidecar',
+  ['../webhook/main.ts', '../webhook/cli/inject.ts', '../webhook/cli/uninject.ts'],
+  seldom,
+);
 await bundle('webhook', ['../sidecar/main.ts']);
 cpSync(join(root, 'build/bpf', process.arch), join(root, 'build/sidecar/bpf'), { recursive: true });

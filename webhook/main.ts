@@ -8,6 +8,7 @@ import { injectionConfig, type Privilege } from './config.ts';
 import { createMetrics } from './metrics.ts';
 import { createMutate } from './mutate.ts';
 import { close, createServer, listen } from './server.ts';
+import { createTemplateCheck } from './templates.ts';
 
 const help = `Usage: bpf-sidecar webhook --image IMAGE --dns-name NAME --ca-out FILE [options]
 
@@ -23,8 +24,9 @@ Serves the mutating admission webhook over HTTPS, with a certificate of its own 
   --port PORT        port to listen on; 0 takes a free one (default 8443)
   --help             show this
 
-It logs a JSON object a line to stdout, "ready" with its address when it listens, and serves POST /mutate and
-GET /healthz, /readyz and /metrics. SIGTERM ends it after the requests in flight.
+It logs a JSON object a line to stdout, "ready" with its address when it listens, and serves POST /mutate
+(pods), POST /templates (workloads, only to warn), and GET /healthz, /readyz and /metrics. SIGTERM ends it after the
+requests in flight.
 
 Exit codes: 0 ended by a signal, 1 could not start, 2 wrong usage.
 `;
@@ -94,9 +96,17 @@ async function serve({ image, privilege, nodeWide, names, caFile, host, port }: 
   const metrics = createMetrics();
   const authority = await createAuthority();
   const issue = () => authority.issue(names);
+  const admission = {
+    config: {
+      sidecar: injectionConfig(image, { privilege, nodeWide }),
+      invalidAnnotations: 'admit' as const,
+    },
+    metrics,
+    log,
+  };
   const server = createServer(
     await issue(),
-    { '/mutate': createMutate(injectionConfig(image, { privilege, nodeWide }), metrics, log) },
+    { '/mutate': createMutate(admission), '/templates': createTemplateCheck(admission) },
     metrics,
     log,
   );

@@ -3,6 +3,8 @@ import { Counter, Histogram, Registry } from 'prom-client';
 export interface Metrics {
   registry: Registry;
   admissions: Counter<'result' | 'reason'>;
+  templates: Counter<'reason'>;
+  events: Counter<'result'>;
   duration: Histogram<'path'>;
   droppedConnections: Counter;
 }
@@ -14,8 +16,20 @@ export function createMetrics(): Metrics {
     registry,
     admissions: new Counter({
       name: 'bpf_webhook_admissions_total',
-      help: 'Admission requests by result (injected, skipped, error) and by the reason for a skip or an error.',
+      help: 'Admission requests by result (injected, skipped, refused, error) and by the reason for all but the first.',
       labelNames: ['result', 'reason'],
+      registers: [registry],
+    }),
+    templates: new Counter({
+      name: 'bpf_webhook_templates_total',
+      help: 'Workloads whose pod template was looked at, by the reason for a warning; empty for those without.',
+      labelNames: ['reason'],
+      registers: [registry],
+    }),
+    events: new Counter({
+      name: 'bpf_webhook_events_total',
+      help: 'Events by what became of them: written, failed (refused by the API server) or dropped (too many).',
+      labelNames: ['result'],
       registers: [registry],
     }),
     duration: new Histogram({

@@ -20,7 +20,7 @@ import { block, documents, fences, read } from './documents.ts';
 
 const config = injectionConfig('example.com/bpf-sidecar:test');
 
-for (const command of ['', 'run ', 'webhook ', 'inject ']) {
+for (const command of ['', 'run ', 'webhook ', 'inject ', 'uninject ']) {
   test(`the document's help of "bpf-sidecar ${command}--help" is the real one`, async () => {
     const { stdout } = await run([...command.split(' ').filter(Boolean), '--help']);
     assert.equal(block('docs/cli.md', `output: ${command}--help`), stdout);
@@ -55,7 +55,7 @@ test('each bad value of the annotations document is answered as it says', () => 
 test('the warning of the annotations document is the real one', () => {
   assert.equal(
     block('docs/annotations.md', 'output: the warning of probes: netwrok'),
-    `no bpf-sidecar (invalid-annotation): ${complaint({ 'bpf.sh/probes': 'netwrok' })}\n`,
+    `bpf-sidecar not injected (invalid-annotation): ${complaint({ 'bpf.sh/probes': 'netwrok' })}\n`,
   );
 });
 

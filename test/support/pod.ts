@@ -153,10 +153,10 @@ function inject(sandbox: Sandbox, { probes, annotations, labels, privilege }: Ob
     },
     spec: { containers: [{ name: 'web', image: 'none' }] },
   };
-  const admission = admit(
-    reviewOf(object, 'test', sandbox.namespace),
-    injectionConfig(image, privilege && { privilege }),
-  );
+  const admission = admit(reviewOf(object, 'test', sandbox.namespace), {
+    sidecar: injectionConfig(image, privilege && { privilege }),
+    invalidAnnotations: 'admit',
+  });
   if ('problem' in admission) throw new Error(admission.problem);
   const { patch } = admission.review.response;
   if (patch === undefined)

@@ -21,7 +21,7 @@ const log = createLog((line) => {
 });
 const server = createServer(
   await authority.issue(['127.0.0.1']),
-  { '/mutate': createMutate(config, metrics, log) },
+  { '/mutate': createMutate({ config: { sidecar: config, invalidAnnotations: 'admit' }, metrics, log }) },
   metrics,
   log,
 );

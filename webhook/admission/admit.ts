@@ -1,7 +1,8 @@
-import type { InjectionConfig } from '../config.ts';
-import { decide } from './decide.ts';
-import { buildPatch } from './patch.ts';
-import { type Skip, type SkipReason, skip, skipReasons } from './reasons.ts';
+import type { WebhookConfig } from '../config-file.ts';
+import { type Decision, decide } from './decide.ts';
+import type { NamespaceLabels } from './namespace.ts';
+import { patchOf } from './patch.ts';
+import { type Skip, type SkipReason, skip, warningsOf } from './reasons.ts';
 import {
   type AdmissionRequest,
   type AdmissionReview,
@@ -10,32 +11,49 @@ import {
   reviewVersion,
 } from './review.ts';
 
+export type AdmissionConfig = Pick<WebhookConfig, 'sidecar' | 'invalidAnnotations'>;
+
+/** What is known of a namespace, by its name. */
+export type LabelsOf = (namespace: string) => NamespaceLabels;
+
 export interface Admission {
   review: AdmissionReview;
   request: AdmissionRequest;
+  result: 'injected' | 'skipped' | 'refused';
   /** Empty where the sidecar was injected. */
   reason: SkipReason | '';
   messages: string[];
 }
 
 /**
- * Answers one AdmissionReview. The pod is always admitted, the application comes first: with the sidecar, or
- * without and, where somebody should know, with a warning. Returns a sentence when there is no review to
- * answer. Pure.
+ * Answers one AdmissionReview of a pod. The pod is admitted, the application comes first: with the sidecar, or
+ * without and, where somebody should know, with a warning. Only one with an invalid annotation may be refused, if
+ * the administrator wants that. Returns a sentence when there is no review to answer. Pure.
  */
-export function admit(body: unknown, config: InjectionConfig): Admission | { problem: string } {
+export function admit(
+  body: unknown,
+  { sidecar, invalidAnnotations }: AdmissionConfig,
+  labelsOf: LabelsOf = () => ({}),
+): Admission | { problem: string } {
   const request = readReview(body);
   if ('problem' in request) return request;
-  const decision = misdirected(request) ?? decide(request.object, config);
-  if (decision.inject) {
-    const patch = buildPatch(decision.pod, decision.sidecar, config.version);
-    return { review: answerReview(request, patch, []), request, reason: '', messages: [] };
-  }
-  const { reason, messages } = decision;
-  const warnings = skipReasons[reason].warn
-    ? messages.map((message) => `no bpf-sidecar (${reason}): ${message}`)
-    : [];
-  return { review: answerReview(request, [], warnings), request, reason, messages };
+  const decision = misdirected(request) ?? decide(request.object, sidecar, labelsOf(request.namespace));
+  const refused =
+    !decision.inject && decision.reason === 'invalid-annotation' && invalidAnnotations === 'refuse';
+  const result = decision.inject ? 'injected' : refused ? 'refused' : 'skipped';
+  const reason = decision.inject ? '' : decision.reason;
+  const messages = decision.inject ? decision.notes : decision.messages;
+  const review = answerReview(request, {
+    patch: refused ? [] : patchOf(decision, sidecar.version),
+    warnings: refused ? [] : warnings(decision),
+    refusal: refused ? messages.join('; ') : undefined,
+    audit: { result, ...(reason !== '' && { reason }), version: sidecar.version },
+  });
+  return { review, request, result, reason, messages };
+}
+
+function warnings(decision: Decision): string[] {
+  return decision.inject ? decision.notes.map((note) => `bpf-sidecar: ${note}`) : warningsOf(decision);
 }
 
 /** A request that is not for this webhook: it was registered for more than the creation of pods. */

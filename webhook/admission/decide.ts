@@ -7,55 +7,66 @@ import {
 } from '../../sidecar/contract/annotations.ts';
 import type { InjectionConfig } from '../config.ts';
 import { buildContainer } from './container.ts';
+import { isDisabled, type NamespaceLabels } from './namespace.ts';
+import { notes } from './notes.ts';
 import { obstacles } from './obstacles.ts';
-import { ownership } from './ownership.ts';
+import { occupied } from './ownership.ts';
 import { annotationsOf, type Pod, podProblem } from './pod.ts';
 import { type Skip, skip } from './reasons.ts';
 import { sidecarResources } from './resources.ts';
 import type { Sidecar } from './sidecar.ts';
 import { buildVolumes } from './volumes.ts';
 
-export type Decision = { inject: true; pod: Pod; sidecar: Sidecar } | Skip;
+export interface Injection {
+  inject: true;
+  pod: Pod;
+  sidecar: Sidecar;
+  /** What whoever creates the pod should know; each one sentence without a full stop. */
+  notes: string[];
+}
+
+export type Decision = Injection | Skip;
 
 /** More would flood the client that reads the warnings. */
 const maxProblems = 8;
 
 /**
  * Decides whether `pod` (a pod, or the pod template of a workload, as raw JSON) gets a sidecar and which one,
- * or names the reason why not. Pure.
+ * or names the reason why not. `labels` are those of its namespace, none where nobody knows them. Pure.
  */
-export function decide(pod: unknown, config: InjectionConfig): Decision {
+export function decide(pod: unknown, config: InjectionConfig, labels: NamespaceLabels = {}): Decision {
   const { strings, problems: notStrings } = ourAnnotations(pod);
   const inject = strings[injectAnnotation];
   if (inject === 'false') return skip('disabled', `annotation ${injectAnnotation} is "false"`);
 
   const { settings, problems } = readAnnotations(strings);
   const invalid = [...notStrings, ...problems];
+  if (inject === undefined && invalid.length === 0)
+    return skip('not-requested', `there is no annotation ${injectAnnotation}`);
+  if (isDisabled(labels))
+    return skip('namespace-disabled', 'the namespace has the label bpf.sh/injection=disabled');
   if (invalid.length > 0)
     return skip('invalid-annotation', ...invalid.slice(0, maxProblems).map(describeProblem));
-  if (inject === undefined) return skip('not-requested', `there is no annotation ${injectAnnotation}`);
 
   const malformed = podProblem(pod);
   if (malformed !== undefined) return skip('malformed-pod', malformed);
   const sound = pod as Pod;
 
-  for (const [reason, find] of obstacles) {
-    const message = find(sound, settings);
-    if (message !== undefined) return skip(reason, message);
-  }
-
   const accepted = sidecarResources(sound, settings.resources, config);
   if ('problem' in accepted) return skip('invalid-annotation', describeProblem(accepted.problem));
-
   const sidecar: Sidecar = {
     container: buildContainer(sound, settings, accepted.resources, config),
     volumes: buildVolumes(settings),
     probes: settings.probes,
   };
-  const owner = ownership(sound, sidecar);
-  if (owner === 'ours') return skip('already-injected', 'the sidecar is there');
-  if (owner !== 'free') return skip('name-taken', owner.taken);
-  return { inject: true, pod: sound, sidecar };
+  const there = occupied(sound, sidecar);
+  if (there) return there;
+
+  for (const [reason, find] of obstacles) {
+    const message = find(sound, settings, labels);
+    if (message !== undefined) return skip(reason, message);
+  }
+  return { inject: true, pod: sound, sidecar, notes: notes(sound, settings, labels) };
 }
 
 const unquoted = 'must be a string; put the value in quotes';

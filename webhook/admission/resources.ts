@@ -9,8 +9,9 @@ type Accepted = { resources: V1ResourceRequirements } | { problem: Problem };
 
 /**
  * The sidecar's requests and limits: the annotations', else the defaults. A pod of QoS class Guaranteed stays
- * in it. A pod with resources of its own (`spec.resources`) gets no defaults: the sidecar lives on the pod's
- * budget, which the defaults could exceed, and the API server would refuse the pod.
+ * in it. Where every container has a limit so has the sidecar, as a ResourceQuota may ask for it. A pod with
+ * resources of its own (`spec.resources`) gets no defaults: the sidecar lives on the pod's budget, which the
+ * defaults could exceed, and the API server would refuse the pod.
  */
 export function sidecarResources(pod: Pod, asked: Resources, config: InjectionConfig): Accepted {
   const guaranteed = isGuaranteed(pod);
@@ -22,7 +23,11 @@ export function sidecarResources(pod: Pod, asked: Resources, config: InjectionCo
       : undefined;
     const defaults = pod.spec.resources ? undefined : config.resources;
     const request = wanted.request ?? equal ?? defaults?.requests[name];
-    const limit = wanted.limit ?? equal ?? defaults?.limits[name];
+    const limit =
+      wanted.limit ??
+      equal ??
+      defaults?.limits[name] ??
+      (defaults && limitLikeOthers(pod, name, request, config));
     const reason = mismatch(name, request, limit, guaranteed);
     if (reason !== undefined) {
       const which = wanted.request === undefined ? 'limit' : 'request';
@@ -44,6 +49,17 @@ function mismatch(name: Name, request: string | undefined, limit: string | undef
   return undefined;
 }
 
+function limitLikeOthers(
+  pod: Pod,
+  name: Name,
+  request: string | undefined,
+  config: InjectionConfig,
+): string | undefined {
+  if (!containersOf(pod).every(({ resources }) => resources?.limits?.[name] !== undefined)) return undefined;
+  const limit = config.resources.guaranteed[name];
+  return request !== undefined && quantityValue(request) > quantityValue(limit) ? request : limit;
+}
+
 /** See https://kubernetes.io/docs/concepts/workloads/pods/pod-qos/ */
 function isGuaranteed(pod: Pod): boolean {
   if (pod.spec.resources) return false;
@@ -52,7 +68,7 @@ function isGuaranteed(pod: Pod): boolean {
 
 function isFixed({ resources }: V1Container, name: Name): boolean {
   const limit = resources?.limits?.[name];
-  if (limit === undefined) return false;
+  if (!limit) return false;
   const request = resources?.requests?.[name] ?? limit;
   return quantityValue(limit) > 0 && quantityValue(request) === quantityValue(limit);
 }

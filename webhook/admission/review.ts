@@ -14,6 +14,8 @@ export interface AdmissionRequest {
   /** `group/version/kind` of the object; the core group is empty. */
   kind: string;
   object: unknown;
+  /** Nothing will come of it, so it may have no side effects. */
+  dryRun: boolean;
 }
 
 export interface AdmissionReview {
@@ -21,12 +23,25 @@ export interface AdmissionReview {
   kind: 'AdmissionReview';
   response: {
     uid: string;
-    allowed: true;
+    allowed: boolean;
+    /** Why it is not allowed. */
+    status?: { code: number; reason: string; message: string };
     patchType?: 'JSONPatch';
     /** Base64 of the patch's JSON. */
     patch?: string;
     warnings?: string[];
+    /** Written into the API server's audit log, each under the name of the webhook. */
+    auditAnnotations?: Record<string, string>;
   };
+}
+
+/** What a review is answered with. */
+export interface Verdict {
+  patch?: readonly unknown[];
+  warnings?: readonly string[];
+  /** Refuses the request, for this reason. */
+  refusal?: string | undefined;
+  audit?: Record<string, string>;
 }
 
 /** Reads the request out of an AdmissionReview. Returns a sentence when there is nobody to answer to. */
@@ -47,26 +62,27 @@ export function readReview(body: unknown): AdmissionRequest | { problem: string 
     operation: request.operation,
     kind: `${text(group)}/${text(version)}/${text(kind)}`,
     object: request.object,
+    dryRun: request.dryRun === true,
   };
 }
 
-/** Admits the object, with the patch and the warnings if there are any. */
 export function answerReview(
   { apiVersion, uid }: AdmissionRequest,
-  patch: readonly unknown[],
-  warnings: string[],
+  { patch = [], warnings = [], refusal, audit }: Verdict,
 ): AdmissionReview {
   return {
     apiVersion: apiVersion || reviewVersion,
     kind: 'AdmissionReview',
     response: {
       uid,
-      allowed: true,
+      allowed: refusal === undefined,
+      ...(refusal !== undefined && { status: { code: 400, reason: 'BadRequest', message: refusal } }),
       ...(patch.length > 0 && {
         patchType: 'JSONPatch',
         patch: Buffer.from(JSON.stringify(patch)).toString('base64'),
       }),
-      ...(warnings.length > 0 && { warnings }),
+      ...(warnings.length > 0 && { warnings: [...warnings] }),
+      ...(audit && { auditAnnotations: audit }),
     },
   };
 }

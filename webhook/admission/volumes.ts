@@ -3,12 +3,15 @@ import type { AddOperation } from 'fast-json-patch';
 import type { Settings } from '../../sidecar/contract/annotations.ts';
 import type { Pod } from './pod.ts';
 
+/** All our volumes' names begin with this. */
+export const volumePrefix = 'bpf-sidecar-';
+
 export const volumeNames = {
-  podInfo: 'bpf-sidecar-podinfo',
-  cgroup: 'bpf-sidecar-cgroup',
-  containerLogs: 'bpf-sidecar-containers',
-  bpffs: 'bpf-sidecar-bpffs',
-  proc: 'bpf-sidecar-proc',
+  podInfo: `${volumePrefix}podinfo`,
+  cgroup: `${volumePrefix}cgroup`,
+  containerLogs: `${volumePrefix}containers`,
+  bpffs: `${volumePrefix}bpffs`,
+  proc: `${volumePrefix}proc`,
 } as const;
 
 /** The sidecar's volumes, with the API server's defaults spelled out as in `buildContainer`. */

@@ -1,4 +1,4 @@
-import jsonpatch, { type AddOperation } from 'fast-json-patch';
+import jsonpatch, { type Operation } from 'fast-json-patch';
 import {
   type Document,
   isNode,
@@ -12,12 +12,13 @@ import {
 } from 'yaml';
 import type { Path } from './objects.ts';
 
-type Patch = AddOperation<unknown>[];
+/** Operations that add and remove, as the patches of admission have them. */
+type Patch = readonly Operation[];
 
 /** One document of a manifest file, which can be edited and written again. */
 export interface Manifest {
   value: unknown;
-  /** Applies an add-only JSON patch (RFC 6902) to what is at `path`. */
+  /** Applies a JSON patch (RFC 6902) that adds and removes to what is at `path`. */
   edit(path: Path, patch: Patch): void;
   /** The document's text: to the byte as it was read, unless it was edited. */
   text(): string;
@@ -77,7 +78,7 @@ function editedAsValue(value: unknown, source: string, write: () => string): Man
     edit(path, patch) {
       const target = path.reduce((node, key) => (node as Record<string | number, unknown>)[key], value);
       jsonpatch.applyPatch(target, patch);
-      edited = true;
+      edited ||= patch.length > 0;
     },
     text: () => (edited ? write() : source),
   };
@@ -88,8 +89,8 @@ function editedAsNodes(value: unknown, source: string, document: Document): Mani
   return {
     value,
     edit(path, patch) {
-      for (const operation of patch) addNode(document, path, operation);
-      edited = true;
+      for (const operation of patch) editNode(document, path, operation);
+      edited ||= patch.length > 0;
     },
     text: () => (edited ? document.toString({ lineWidth: 0, indentSeq: !flushLists.test(source) }) : source),
   };
@@ -113,9 +114,14 @@ function hasAliases(document: Document): boolean {
 }
 
 /** Applies one operation to the nodes, as `applyPatch` would to the value. */
-function addNode(document: Document, base: Path, { path, value }: AddOperation<unknown>): void {
-  const keys = path.split('/').slice(1).map(jsonpatch.unescapePathComponent);
+function editNode(document: Document, base: Path, operation: Operation): void {
+  const keys = operation.path.split('/').slice(1).map(jsonpatch.unescapePathComponent);
   const key = keys.pop()!;
+  if (operation.op === 'remove') document.deleteIn([...base, ...keys, key]);
+  else if (operation.op === 'add') addNode(document, base, keys, key, operation.value);
+}
+
+function addNode(document: Document, base: Path, keys: string[], key: string, value: unknown): void {
   const parent = document.getIn([...base, ...keys], true);
   const node = parseDocument(stringify(value, written), verbatim).contents;
   if (!isSeq(parent)) {

@@ -1,30 +1,18 @@
 import { isObject, type Json } from '../admission/pod.ts';
-
-/** Where a pod or a pod template is in a manifest. */
-export interface PodSpot {
-  pod: unknown;
-  path: Path;
-}
+import { podPaths } from '../admission/workloads.ts';
 
 export type Path = (string | number)[];
 
-/** One object of a manifest; `spot` is undefined for a kind that has no pod. */
+/** One object of a manifest. */
 export interface ManifestObject {
   /** `Kind namespace/name`, for people. */
   title: string;
-  spot: PodSpot | undefined;
+  object: unknown;
+  /** Where it is in the manifest. */
+  path: Path;
+  /** Where its pod or pod template is in it; undefined for a kind that has none. */
+  podPath: readonly string[] | undefined;
 }
-
-/** Path of the pod, or of the pod template, by `apiVersion/kind`. */
-const podPaths: ReadonlyMap<string, readonly string[]> = new Map([
-  ['v1/Pod', []],
-  ['apps/v1/Deployment', ['spec', 'template']],
-  ['apps/v1/StatefulSet', ['spec', 'template']],
-  ['apps/v1/DaemonSet', ['spec', 'template']],
-  ['apps/v1/ReplicaSet', ['spec', 'template']],
-  ['batch/v1/Job', ['spec', 'template']],
-  ['batch/v1/CronJob', ['spec', 'jobTemplate', 'spec', 'template']],
-]);
 
 /** The objects of a manifest, those of a `List` (or `PodList` and the like) one by one. */
 export function manifestObjects(manifest: unknown, path: Path = []): ManifestObject[] {
@@ -33,16 +21,7 @@ export function manifestObjects(manifest: unknown, path: Path = []): ManifestObj
   if (text(kind)?.endsWith('List') && Array.isArray(items))
     return items.flatMap((item, index) => manifestObjects(item, [...path, 'items', index]));
   const podPath = podPaths.get(`${text(apiVersion)}/${text(kind)}`);
-  return [
-    {
-      title: title(manifest),
-      spot: podPath && { pod: podPath.reduce(child, manifest), path: [...path, ...podPath] },
-    },
-  ];
-}
-
-function child(value: unknown, key: string): unknown {
-  return isObject(value) ? value[key] : undefined;
+  return [{ title: title(manifest), object: manifest, path, podPath }];
 }
 
 function title({ kind, metadata }: Json): string {

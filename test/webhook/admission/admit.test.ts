@@ -5,7 +5,7 @@ import { admit } from '../../../webhook/admission/admit.ts';
 import { config, type Raw, readPod, reviewOf } from '../fixtures.ts';
 
 function answer(body: unknown) {
-  const admission = admit(body, config);
+  const admission = admit(body, { sidecar: config, invalidAnnotations: 'admit' });
   assert.ok('review' in admission);
   assert.equal(admission.review.kind, 'AdmissionReview');
   assert.equal(admission.review.response.allowed, true);
@@ -28,7 +28,7 @@ test('a review is answered with its uid and a base64 JSON patch', () => {
 
 test('a pod that asks for nothing is admitted without patch and warning', () => {
   const { review } = answer(reviewOf(readPod('no-annotations')));
-  assert.deepEqual(Object.keys(review.response), ['uid', 'allowed']);
+  assert.deepEqual(Object.keys(review.response), ['uid', 'allowed', 'auditAnnotations']);
 });
 
 test('a pod with a malformed annotation is admitted as it is, with a warning that says why', () => {
@@ -38,7 +38,7 @@ test('a pod with a malformed annotation is admitted as it is, with a warning tha
   assert.equal(reason, 'invalid-annotation');
   assert.equal(review.response.patch, undefined);
   assert.deepEqual(review.response.warnings, [
-    'no bpf-sidecar (invalid-annotation): annotation bpf.sh/metrics-port="http": must be a port number from 1 to 65535',
+    'bpf-sidecar not injected (invalid-annotation): annotation bpf.sh/metrics-port="http": must be a port number from 1 to 65535',
   ]);
 });
 
@@ -61,7 +61,7 @@ for (const [what, change, reason] of misdirected) {
     assert.equal(admission.reason, reason);
     assert.equal(review.apiVersion, body.apiVersion);
     assert.equal(review.response.patch, undefined);
-    assert.match(review.response.warnings![0]!, new RegExp(`^no bpf-sidecar \\(${reason}\\): `));
+    assert.match(review.response.warnings![0]!, new RegExp(`^bpf-sidecar not injected \\(${reason}\\): `));
   });
 }
 
@@ -75,7 +75,7 @@ const unanswerable: [what: string, body: unknown][] = [
 
 for (const [what, body] of unanswerable) {
   test(`${what} gets one sentence instead of an answer`, () => {
-    const admission = admit(body, config);
+    const admission = admit(body, { sidecar: config, invalidAnnotations: 'admit' });
     assert.ok('problem' in admission);
     assert.match(admission.problem, /AdmissionReview .* uid/);
   });

@@ -132,7 +132,7 @@ const skipped: [what: string, pod: unknown, reason: SkipReason, message: RegExp]
         ],
       },
     ),
-    'name-taken',
+    'sidecar-changed',
     /differs .* in image/,
   ],
   [
@@ -140,13 +140,13 @@ const skipped: [what: string, pod: unknown, reason: SkipReason, message: RegExp]
     tampered((container) => {
       container.command = ['sh'];
     }),
-    'name-taken',
+    'sidecar-changed',
     /differs .* in command;/,
   ],
   [
     'our container with an environment variable added',
     tampered((container) => container.env.push({ name: 'NODE_OPTIONS', value: '--require=/x' })),
-    'name-taken',
+    'sidecar-changed',
     /differs .* in env;/,
   ],
   [
@@ -154,10 +154,22 @@ const skipped: [what: string, pod: unknown, reason: SkipReason, message: RegExp]
     tampered((_, pod) => {
       pod.spec.volumes[1].hostPath.path = '/';
     }),
-    'name-taken',
+    'sidecar-changed',
     /its volumes/,
   ],
   ['a Windows pod', askingPod({}, { os: { name: 'windows' } }), 'windows', /spec\.os\.name/],
+  [
+    'a pod in a gVisor sandbox',
+    askingPod({}, { runtimeClassName: 'gvisor' }),
+    'sandboxed-runtime',
+    /runtimeClassName is gvisor;/,
+  ],
+  [
+    'a pod in a Kata sandbox',
+    askingPod({}, { runtimeClassName: 'kata-qemu' }),
+    'sandboxed-runtime',
+    /runtimeClassName is kata-qemu;/,
+  ],
   ['a pod with a user namespace', askingPod({}, { hostUsers: false }), 'user-namespace', /spec\.hostUsers/],
   [
     'a mirror pod',
@@ -210,7 +222,12 @@ test('a status left over without its container does not keep a pod from its side
   assert.ok(decide(askingPod({ status: '{"container":"bpf-sidecar"}' }), config).inject);
 });
 
-test('an injected pod is recognised after the API server and a LimitRange changed it', () => {
+test('any other runtime class is no obstacle', () => {
+  for (const runtimeClassName of ['nvidia', 'crun', 'katana', null])
+    assert.ok(decide(askingPod({}, { runtimeClassName }), config).inject, `${runtimeClassName}`);
+});
+
+test('an injected pod is recognised after the API server, a LimitRange and AlwaysPullImages changed it', () => {
   const pod = tampered((container) => {
     container.volumeMounts.push({
       name: 'kube-api-access-x7k2p',
@@ -218,6 +235,7 @@ test('an injected pod is recognised after the API server and a LimitRange change
       readOnly: true,
     });
     container.resources.limits.cpu = '1';
+    container.imagePullPolicy = 'Always';
   });
   const decision = decide(pod, config);
   assert.ok(!decision.inject);
