@@ -46,8 +46,11 @@ export function admit(
   const review = answerReview(request, {
     patch: refused ? [] : patchOf(decision, sidecar.version),
     warnings: refused ? [] : warnings(decision),
-    refusal: refused ? messages.join('; ') : undefined,
-    audit: { result, ...(reason !== '' && { reason }), version: sidecar.version },
+    refusal: refused ? `bpf-sidecar (${reason}): ${messages.join('; ')}` : undefined,
+    // The API server asks again after other webhooks, and complains in its log when an audit annotation changes.
+    ...(reason !== 'already-injected' && {
+      audit: { result, ...(reason !== '' && { reason }), version: sidecar.version },
+    }),
   });
   return { review, request, result, reason, messages };
 }
