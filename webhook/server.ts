@@ -3,7 +3,7 @@ import { createServer as createHttpsServer, type Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import express, { type ErrorRequestHandler, type RequestHandler, type Response } from 'express';
 import type { Log } from '../sidecar/contract/log.ts';
-import type { Credentials } from './certificates/authority.ts';
+import type { Credentials } from './certificates/pem.ts';
 import type { Metrics } from './metrics.ts';
 
 /** Answers the JSON of a review, or returns a sentence about what is wrong with it. */

@@ -2,56 +2,64 @@ import { generateKeyPair, randomBytes } from 'node:crypto';
 import { isIP } from 'node:net';
 import { promisify } from 'node:util';
 import forge from 'node-forge';
+import { type Certificate, type Credentials, dated, readPair } from './pem.ts';
+import { clockSkew, schedule } from './schedule.ts';
 
-/** A private key and the certificate for it, both PEM. */
-export interface Credentials {
+/** The certificate of a CA and the key that it signs with: what is kept of a CA. */
+export interface SigningCertificate extends Certificate {
   key: string;
-  cert: string;
 }
 
 export interface Authority {
   /** The CA's own certificate, PEM: what the webhook configuration calls `caBundle`. */
   certificate: string;
-  /** Makes a key and a server certificate for DNS names and IP addresses, valid for `leafLifetime`. */
-  issue(names: readonly string[]): Promise<Credentials>;
+  /** Makes a key and a server certificate for DNS names and IP addresses. It does not outlive the CA. */
+  issue(names: readonly string[], lifetime?: number): Promise<Credentials>;
 }
 
-const hour = 60 * 60 * 1000;
-
-/** In milliseconds. Short, because the key lives in memory and renewal costs nothing. */
-export const leafLifetime = 24 * hour;
-
-/** The CA is gone with its process, so it only has to outlive that. */
-const authorityLifetime = 10 * 365 * 24 * hour;
-
-/** Clocks of a cluster differ a little. */
-const clockSkew = hour;
+/** Makes a CA whose key never leaves the process. */
+export async function createAuthority(now = Date.now): Promise<Authority> {
+  return openAuthority(await makeAuthority(now(), schedule.authorityLifetime), now);
+}
 
 /**
- * Makes a certificate authority whose key never leaves the process (RFC 5280). RSA 2048 throughout: node-forge
- * cannot sign with ECDSA keys.
+ * Makes the certificate and the key of a CA (RFC 5280). RSA 2048 throughout: node-forge cannot sign with ECDSA keys.
  */
-export async function createAuthority(): Promise<Authority> {
+export async function makeAuthority(now: number, lifetime: number): Promise<SigningCertificate> {
   const keys = await generateKeys();
-  // The serial number keeps apart the authorities of several replicas.
+  // The number keeps apart the authorities that follow each other.
   const subject = [{ name: 'commonName', value: `bpf-sidecar webhook CA ${randomBytes(4).toString('hex')}` }];
-  const certificate = newCertificate(keys.publicKey, subject, subject, authorityLifetime, [
+  const certificate = newCertificate(keys.publicKey, subject, subject, now, now + lifetime, [
     { name: 'basicConstraints', critical: true, cA: true, pathLenConstraint: 0 },
     { name: 'keyUsage', critical: true, keyCertSign: true, cRLSign: true },
     { name: 'subjectKeyIdentifier' },
   ]);
   certificate.sign(keys.privateKey, forge.md.sha256.create());
-  const keyIdentifier = certificate.generateSubjectKeyIdentifier().getBytes();
+  return readAuthority({ cert: forge.pki.certificateToPem(certificate), key: keys.pem });
+}
 
+/** Reads what was kept of a CA. Throws an Error that tells why it cannot be one. */
+export function readAuthority(credentials: Credentials): SigningCertificate {
+  const { certificate, key } = readPair(credentials);
+  if (!certificate.ca) throw new Error('the certificate is not that of a CA');
+  if (key.asymmetricKeyType !== 'rsa') throw new Error('the key is not an RSA key');
+  return { ...dated(certificate), key: credentials.key };
+}
+
+export function openAuthority({ cert, key, notAfter }: SigningCertificate, now = Date.now): Authority {
+  const certificate = forge.pki.certificateFromPem(cert);
+  const signingKey = forge.pki.privateKeyFromPem(key);
+  const keyIdentifier = certificate.generateSubjectKeyIdentifier().getBytes();
   return {
-    certificate: forge.pki.certificateToPem(certificate),
-    async issue(names) {
-      const leafKeys = await generateKeys();
+    certificate: cert,
+    async issue(names, lifetime = schedule.leafLifetime) {
+      const keys = await generateKeys();
       const leaf = newCertificate(
-        leafKeys.publicKey,
+        keys.publicKey,
         [{ name: 'commonName', value: 'bpf-sidecar webhook' }],
-        subject,
-        leafLifetime,
+        certificate.subject.attributes,
+        now(),
+        Math.min(now() + lifetime, notAfter),
         [
           { name: 'basicConstraints', critical: true, cA: false },
           { name: 'keyUsage', critical: true, digitalSignature: true, keyEncipherment: true },
@@ -61,8 +69,8 @@ export async function createAuthority(): Promise<Authority> {
           { name: 'authorityKeyIdentifier', keyIdentifier },
         ],
       );
-      leaf.sign(keys.privateKey, forge.md.sha256.create());
-      return { key: forge.pki.privateKeyToPem(leafKeys.privateKey), cert: forge.pki.certificateToPem(leaf) };
+      leaf.sign(signingKey, forge.md.sha256.create());
+      return { key: keys.pem, cert: forge.pki.certificateToPem(leaf) };
     },
   };
 }
@@ -71,16 +79,16 @@ function newCertificate(
   publicKey: forge.pki.rsa.PublicKey,
   subject: forge.pki.CertificateField[],
   issuer: forge.pki.CertificateField[],
-  lifetime: number,
+  now: number,
+  notAfter: number,
   extensions: object[],
 ): forge.pki.Certificate {
   const certificate = forge.pki.createCertificate();
-  const now = Date.now();
   certificate.publicKey = publicKey;
   // RFC 5280, 4.1.2.2: a positive integer of at most 20 octets.
   certificate.serialNumber = `01${randomBytes(15).toString('hex')}`;
   certificate.validity.notBefore = new Date(now - clockSkew);
-  certificate.validity.notAfter = new Date(now + lifetime);
+  certificate.validity.notAfter = new Date(notAfter);
   certificate.setSubject(subject);
   certificate.setIssuer(issuer);
   certificate.setExtensions(extensions);
@@ -93,11 +101,11 @@ function alternativeName(name: string): object {
 
 /** By OpenSSL, off the event loop: node-forge's own generator is slow. */
 async function generateKeys() {
-  const { privateKey } = await promisify(generateKeyPair)('rsa', {
+  const { privateKey: pem } = await promisify(generateKeyPair)('rsa', {
     modulusLength: 2048,
     publicKeyEncoding: { type: 'spki', format: 'pem' },
     privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
   });
-  const key = forge.pki.privateKeyFromPem(privateKey);
-  return { privateKey: key, publicKey: forge.pki.setRsaPublicKey(key.n, key.e) };
+  const privateKey = forge.pki.privateKeyFromPem(pem);
+  return { pem, privateKey, publicKey: forge.pki.setRsaPublicKey(privateKey.n, privateKey.e) };
 }

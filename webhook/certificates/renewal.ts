@@ -1,5 +1,6 @@
 import type { Server } from 'node:tls';
-import { type Credentials, leafLifetime } from './authority.ts';
+import type { Credentials } from './pem.ts';
+import { renewalTime, schedule } from './schedule.ts';
 
 /**
  * Renews the certificate of `server` after two thirds of its life, again and again, until the returned function
@@ -15,7 +16,7 @@ export function renewCertificate(
       server.setSecureContext(await issue());
       renewed();
     },
-    (leafLifetime * 2) / 3,
+    renewalTime(0, schedule.leafLifetime),
   );
   return () => clearInterval(timer);
 }

@@ -4,9 +4,11 @@ import { once } from 'node:events';
 import { test } from 'node:test';
 import { connect, createServer, type TLSSocket } from 'node:tls';
 import forge from 'node-forge';
-import { createAuthority, leafLifetime } from '../../../webhook/certificates/authority.ts';
+import { createAuthority } from '../../../webhook/certificates/authority.ts';
 import { renewCertificate } from '../../../webhook/certificates/renewal.ts';
+import { schedule } from '../../../webhook/certificates/schedule.ts';
 
+const { leafLifetime } = schedule;
 const authority = await createAuthority();
 const names = ['bpf-sidecar.kube-system.svc', 'localhost', '127.0.0.1', '::1'];
 const credentials = await authority.issue(names);
