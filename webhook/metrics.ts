@@ -1,4 +1,4 @@
-import { Counter, Histogram, Registry } from 'prom-client';
+import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 
 export interface Metrics {
   registry: Registry;
@@ -7,6 +7,9 @@ export interface Metrics {
   events: Counter<'result'>;
   duration: Histogram<'path'>;
   droppedConnections: Counter;
+  certificateNotAfter: Gauge<'certificate'>;
+  certificateRenewals: Counter<'certificate'>;
+  certificateFailures: Counter<'reason'>;
 }
 
 /** The webhook's metrics about itself. */
@@ -42,6 +45,24 @@ export function createMetrics(): Metrics {
     droppedConnections: new Counter({
       name: 'bpf_webhook_connections_dropped_total',
       help: 'Connections that were not accepted because too many were open.',
+      registers: [registry],
+    }),
+    certificateNotAfter: new Gauge({
+      name: 'bpf_webhook_certificate_not_after_timestamp_seconds',
+      help: 'When the certificate of this replica (leaf) and that of the CA which signs (authority) expire.',
+      labelNames: ['certificate'],
+      registers: [registry],
+    }),
+    certificateRenewals: new Counter({
+      name: 'bpf_webhook_certificate_renewals_total',
+      help: 'Certificates (leaf) that this replica has begun to use, and CAs (authority) by which it has replaced the one that signs.',
+      labelNames: ['certificate'],
+      registers: [registry],
+    }),
+    certificateFailures: new Counter({
+      name: 'bpf_webhook_certificate_failures_total',
+      help: 'Attempts to keep the certificate that failed, by what failed (secret, bundle, directory, internal).',
+      labelNames: ['reason'],
       registers: [registry],
     }),
   };

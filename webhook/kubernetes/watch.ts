@@ -15,6 +15,8 @@ export interface WatchOptions<Kept> {
   /** Such as /api/v1/pods. */
   path: string;
   labelSelector?: string;
+  /** Such as metadata.name=bpf-sidecar, for a watch that a role by name allows. */
+  fieldSelector?: string;
   /** Only the metadata of the objects is asked for, and sent. */
   metadataOnly?: boolean;
   /** What is kept of an object: it should be small. */
@@ -54,7 +56,7 @@ export function idOf({ namespace = '', name }: { namespace?: string; name: strin
  * server that is away, is tried again and again, and told once in the log; what was known stays known.
  */
 export function watchObjects<Kept>(api: Api, log: Log, options: WatchOptions<Kept>): Watched<Kept> {
-  const { path, labelSelector, metadataOnly = false, keep, onChange } = options;
+  const { path, labelSelector, fieldSelector, metadataOnly = false, keep, onChange } = options;
   const objects = new Map<string, Kept>();
   const stopping = new AbortController();
   const { signal } = stopping;
@@ -86,7 +88,7 @@ export function watchObjects<Kept>(api: Api, log: Log, options: WatchOptions<Kep
         items: ApiObject[];
       }>({
         path,
-        query: { labelSelector, limit: pageSize, continue: next },
+        query: { labelSelector, fieldSelector, limit: pageSize, continue: next },
         ...(metadataOnly && { accept: partial('PartialObjectMetadataList') }),
         signal,
       });
@@ -106,6 +108,7 @@ export function watchObjects<Kept>(api: Api, log: Log, options: WatchOptions<Kep
       query: {
         watch: true,
         labelSelector,
+        fieldSelector,
         resourceVersion: version,
         allowWatchBookmarks: true,
         timeoutSeconds: Math.round(watchTime.least + Math.random() * watchTime.spread),
