@@ -25,13 +25,15 @@ export const limits = {
 /**
  * The HTTPS server: reviews by POST on the paths of `answers`, and `GET /healthz`, `GET /readyz`, `GET /metrics`. It
  * knows HTTP and nothing of pods. A request that is no review gets one sentence and 400, 413 (body above 3 MiB) or 415.
+ * `problem` says why it is not ready to be asked.
  */
 export function createServer(
-  credentials: Credentials,
+  credentials: Partial<Credentials>,
   answers: Readonly<Record<`/${string}`, Answer>>,
   metrics: Metrics,
   log: Log,
   bounds: Readonly<Record<keyof typeof limits, number>> = limits,
+  problem: () => string | undefined = () => undefined,
 ): Server {
   const app = express().disable('x-powered-by').disable('etag');
   const server = createHttpsServer(
@@ -79,7 +81,10 @@ export function createServer(
       });
   }
   app.get('/healthz', alive);
-  app.get('/readyz', alive);
+  app.get('/readyz', (_, response) => {
+    const found = problem();
+    sentence(response, found === undefined ? 200 : 503, found ?? 'ok');
+  });
   app.get('/metrics', async (_, response) => {
     response.type(metrics.registry.contentType).send(await metrics.registry.metrics());
   });

@@ -102,3 +102,26 @@ for (const [what, more, exitCode, message] of wrong) {
     assert.match(stderr, /^bpf-sidecar webhook: [^\n]+\n$/);
   });
 }
+
+const inCluster: [what: string, args: string[], message: RegExp][] = [
+  [
+    'what the configuration file tells',
+    ['--config', 'x.yaml', '--image', 'x:1'],
+    /--image is told by the file of --config; leave it out/,
+  ],
+  [
+    'a configuration file that is not there',
+    ['--config', 'none.yaml'],
+    /--config none\.yaml: cannot be read: ENOENT/,
+  ],
+  ['a kubeconfig without a configuration', ['--kubeconfig', 'x'], /--kubeconfig needs --config; see --help/],
+];
+
+for (const [what, args, message] of inCluster) {
+  test(`${what} is one sentence and exit code 2`, async () => {
+    const { code, stderr } = await run(['webhook', ...args]);
+    assert.equal(code, 2);
+    assert.match(stderr, message);
+    assert.match(stderr, /^bpf-sidecar webhook: [^\n]+\n$/);
+  });
+}

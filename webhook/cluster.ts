@@ -1,0 +1,84 @@
+import { readFileSync } from 'node:fs';
+import type { KubeConfig } from '@kubernetes/client-node';
+import { createLog } from '../sidecar/contract/log.ts';
+import { keepConfiguredCertificate } from './certificates/configured.ts';
+import type { Keeper } from './certificates/keeper.ts';
+import { CommandError, exit } from './cli/command.ts';
+import { parseConfig, type WebhookConfig } from './config-file.ts';
+import { createApi, openCluster } from './kubernetes/client.ts';
+import { createReport } from './kubernetes/events.ts';
+import { watchNamespaces } from './kubernetes/namespaces.ts';
+import { createMetrics } from './metrics.ts';
+import { createMutate } from './mutate.ts';
+import { createServer, limits } from './server.ts';
+import { serveUntilSignal } from './serving.ts';
+import { createTemplateCheck } from './templates.ts';
+
+interface Options {
+  /** The configuration file. */
+  config: string;
+  kubeconfig: string | undefined;
+  host: string;
+  port: number;
+}
+
+/** The webhook beside the API server of a cluster: one of several replicas, of which none leads. */
+export async function serveCluster({ config: file, kubeconfig, ...address }: Options): Promise<number> {
+  const config = readConfig(file);
+  const api = createApi(open(kubeconfig));
+  const log = createLog((line) => process.stdout.write(line));
+  const metrics = createMetrics();
+  const namespaces = watchNamespaces(api, log);
+  const admission = {
+    config,
+    labelsOf: namespaces.labelsOf,
+    metrics,
+    log,
+    report: createReport({ api, counter: metrics.events, log }),
+  };
+  let keeper: Keeper | undefined;
+  const problem = () =>
+    (keeper ? keeper.problem() : 'starting') ??
+    (namespaces.watched.isSynced() ? undefined : 'the namespaces are not known yet');
+  const server = createServer(
+    {},
+    { '/mutate': createMutate(admission), '/templates': createTemplateCheck(admission) },
+    metrics,
+    log,
+    limits,
+    problem,
+  );
+  return serveUntilSignal(server, address, log, () => {
+    const kept = keepConfiguredCertificate({ config: config.certificate, api, server, metrics, log });
+    keeper = kept;
+    return {
+      ready: Promise.all([kept.ready, namespaces.watched.synced]),
+      stop() {
+        kept.stop();
+        namespaces.watched.stop();
+      },
+    };
+  });
+}
+
+function readConfig(file: string): WebhookConfig {
+  let yaml: string;
+  try {
+    yaml = readFileSync(file, 'utf8');
+  } catch (error) {
+    throw new CommandError(`--config ${file}: cannot be read: ${(error as Error).message}`, exit.usage);
+  }
+  try {
+    return parseConfig(yaml, file);
+  } catch (error) {
+    throw new CommandError((error as Error).message, exit.usage);
+  }
+}
+
+function open(kubeconfig: string | undefined): KubeConfig {
+  try {
+    return openCluster(kubeconfig);
+  } catch (error) {
+    throw new CommandError((error as Error).message, exit.usage);
+  }
+}
