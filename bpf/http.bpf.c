@@ -320,12 +320,6 @@ static __always_inline void lose(struct connection *connection, struct stream *s
     connection->requests = NEITHER;
 }
 
-/* The same length, of 1 to `max`, a power of two, which the verifier then knows. */
-static __always_inline __u32 bounded(__u32 length, __u32 max) {
-    barrier_var(length);
-    return ((length - 1) & (max - 1)) + 1;
-}
-
 static __always_inline struct segment *segment_at(__u32 index) {
     return bpf_map_lookup_elem(&segments, &index);
 }

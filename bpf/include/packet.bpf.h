@@ -20,6 +20,12 @@ struct headers {
     __u32 transport;
 };
 
+/* The same length, of 1 to `max`, a power of two, which the verifier then knows. */
+static __always_inline __u32 bounded(__u32 length, __u32 max) {
+    barrier_var(length);
+    return ((length - 1) & (max - 1)) + 1;
+}
+
 static __always_inline bool is_extension_header(__u8 protocol) {
     return protocol == IPPROTO_HOPOPTS || protocol == IPPROTO_ROUTING || protocol == IPPROTO_DSTOPTS;
 }
