@@ -201,7 +201,12 @@ static __always_inline void count_unanswered(__u64 container, __u64 number) {
 
 /*
  * The bytes of the name at `offset`, 0 when there is none. The name of a question is never compressed, as
- * nothing comes before it. A global function, as are those below: the verifier goes through each once.
+ * nothing comes before it.
+ *
+ * A global function, as are those below: the verifier goes through each once, and not for every path to its
+ * calls. Those of Linux 5.10 and 6.1 would come to no end with a loop that branches and calls: what it does
+ * each time is a function as well. The arguments are the context and numbers, as pointers need Linux 5.12
+ * (e5069b9c23b3, "bpf: Support pointers in global func args").
  */
 __noinline __u32 name_length(struct __sk_buff *skb, __u32 offset, __u32 end) {
     __u32 at = offset;
@@ -239,13 +244,10 @@ static __always_inline bool read_question(struct __sk_buff *skb, __u32 offset, _
         __be16 class;
     } after;
     __u32 length = name_length(skb, offset, end);
-    __u64 kept = length < KEPT_NAME ? length : KEPT_NAME;
+    __u32 kept = length < KEPT_NAME ? length : KEPT_NAME;
     if (!length || offset + length + sizeof(after) > end ||
-        bpf_skb_load_bytes(skb, offset + length, &after, sizeof(after)))
-        return false;
-    /* Keeps the compiler from leaving out what the verifier wants to see. */
-    asm volatile("" : "+r"(kept));
-    if (kept == 0 || kept > KEPT_NAME || bpf_skb_load_bytes(skb, offset, &question->name, kept))
+        bpf_skb_load_bytes(skb, offset + length, &after, sizeof(after)) ||
+        bpf_skb_load_bytes(skb, offset, &question->name, bounded(kept, KEPT_NAME)))
         return false;
     question->name_length = length;
     question->type = bpf_ntohs(after.type);
@@ -414,11 +416,44 @@ static __always_inline void count_message(struct __sk_buff *skb, __u32 offset, _
         count_query(skb, offset, end, tcp);
 }
 
+/* The direction of the packet's connection; NULL when nothing is known of it. */
+static __always_inline struct stream *stream_of(struct __sk_buff *skb, bool response, int flags) {
+    struct socket *socket = socket_of(skb, flags);
+    if (!socket)
+        return NULL;
+    return response ? &socket->received : &socket->sent;
+}
+
 /* Whether a segment is one whole message: a stream that was lost goes on with it. */
 static __always_inline bool is_message(struct __sk_buff *skb, __u32 payload) {
     __be16 length;
     return !bpf_skb_load_bytes(skb, payload, &length, sizeof(length)) &&
            payload + sizeof(length) + bpf_ntohs(length) == skb->len;
+}
+
+/*
+ * Reads a message, or what is missing of it, at `offset` of a segment that ends at `end`. Where the next one
+ * begins, which may be beyond the end; 0 when it cannot be read.
+ */
+__noinline __u32 read_message(struct __sk_buff *skb, __u32 offset, __u32 end, __u32 response) {
+    struct stream *stream = stream_of(skb, response, 0);
+    __u32 at = offset;
+    if (!stream)
+        return 0;
+    for (int i = 0; i < 2 && stream->length_bytes < 2 && at < end; i++) {
+        __u8 byte;
+        if (bpf_skb_load_bytes(skb, at, &byte, sizeof(byte)))
+            return 0;
+        stream->length = stream->length << 8 | byte;
+        stream->length_bytes++;
+        at++;
+    }
+    if (at >= end)
+        return at;
+    __u32 message_end = at + stream->length;
+    count_message(skb, at, message_end < end ? message_end : end, response, true);
+    stream->length_bytes = 0;
+    return message_end;
 }
 
 /* Reads the messages that begin in a segment. What is sent again, or comes again, is read once. */
@@ -456,25 +491,18 @@ static __always_inline void read_segment(struct __sk_buff *skb, __u32 transport,
 
     __u32 at = payload + known;
     for (int i = 0; i < MAX_MESSAGES && at < end; i++) {
-        for (int j = 0; j < 2 && stream->length_bytes < 2 && at < end; j++) {
-            __u8 byte;
-            if (bpf_skb_load_bytes(skb, at, &byte, sizeof(byte)))
-                return;
-            stream->length = stream->length << 8 | byte;
-            stream->length_bytes++;
-            at++;
-        }
-        if (at >= end)
-            break;
-        __u32 message_end = at + stream->length;
-        count_message(skb, at, message_end < end ? message_end : end, response, true);
-        at = message_end;
-        stream->length_bytes = 0;
+        at = read_message(skb, at, end, response);
+        if (!at)
+            return;
     }
     stream->next = sequence + at - payload;
 }
 
-static __always_inline int read_packet(struct __sk_buff *skb, bool response) {
+/*
+ * Of a packet to a DNS server, or from one: where its transport header begins, and 32 bits above that its
+ * protocol. 0 of all others.
+ */
+__noinline __u64 dns_transport(struct __sk_buff *skb, __u32 response) {
     struct headers headers = {};
     struct {
         __be16 source;
@@ -483,19 +511,27 @@ static __always_inline int read_packet(struct __sk_buff *skb, bool response) {
     if (!parse(skb, &headers) || (headers.protocol != IPPROTO_UDP && headers.protocol != IPPROTO_TCP) ||
         bpf_skb_load_bytes(skb, headers.transport, &ports, sizeof(ports)) ||
         (response ? ports.source : ports.destination) != bpf_htons(DNS_PORT))
+        return 0;
+    return (__u64)headers.protocol << 32 | headers.transport;
+}
+
+static __always_inline int read_packet(struct __sk_buff *skb, bool response) {
+    __u64 found = dns_transport(skb, response);
+    __u32 transport = found;
+    if (!found)
         return ALLOW;
 
-    if (headers.protocol == IPPROTO_UDP) {
+    if (found >> 32 == IPPROTO_UDP) {
         /* Datagrams that are joined, which no resolver asks for. */
         if (skb->gso_size)
             count_uncounted();
         else
-            count_message(skb, headers.transport + sizeof(struct udphdr), skb->len, response, false);
+            count_message(skb, transport + sizeof(struct udphdr), skb->len, response, false);
         return ALLOW;
     }
-    struct socket *socket = socket_of(skb, response ? 0 : BPF_SK_STORAGE_GET_F_CREATE);
-    if (socket)
-        read_segment(skb, headers.transport, response ? &socket->received : &socket->sent, response);
+    struct stream *stream = stream_of(skb, response, response ? 0 : BPF_SK_STORAGE_GET_F_CREATE);
+    if (stream)
+        read_segment(skb, transport, stream, response);
     return ALLOW;
 }
 
