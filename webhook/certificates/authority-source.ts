@@ -145,9 +145,10 @@ export class AuthoritySource implements Source {
   #isDue(held: Leaf | undefined, authorities: Authorities): boolean {
     const { clock, schedule } = this.#options;
     const now = clock.now();
-    if (!held || !this.#issued || now >= held.notAfter - schedule.interval) return true;
+    if (!held || !this.#issued) return true;
     const { issuer, renewAt } = this.#issued;
     if (issuer === authorities.current.cert) return now >= renewAt;
+    if (now >= held.notAfter - schedule.interval) return true;
     const trustedNow = trusted(authorities).some(({ cert }) => cert === issuer);
     const since = this.#publishedSince(authorities);
     return since !== undefined && now >= since + schedule.publication && (now >= renewAt || !trustedNow);
@@ -158,8 +159,11 @@ export class AuthoritySource implements Source {
     const now = clock.now();
     const credentials = await openAuthority(current, clock.now).issue(names, schedule.leafLifetime);
     const { notAfter } = readBundle(credentials.cert)[0]!;
-    const earlier = 1 - jitter * Math.random();
-    this.#issued = { issuer: current.cert, renewAt: now + (renewalTime(now, notAfter) - now) * earlier };
+    const early = jitter * Math.random() * (renewalTime(now, notAfter) - now);
+    // As good as it gets: no other leaf of this CA is valid for longer.
+    const last = notAfter >= current.notAfter;
+    const renewAt = last ? Number.POSITIVE_INFINITY : renewalTime(now, notAfter) - early;
+    this.#issued = { issuer: current.cert, renewAt };
     return { ...credentials, notAfter };
   }
 }

@@ -6,14 +6,20 @@ import type { BundleStore, Bundles, SecretStore, Versioned } from '../../../webh
  * the version that is there, one after the other. Every call lets others go first.
  */
 class MemoryObject<Content> {
+  readonly name: string;
   /** As the API server has it. */
   object: Versioned<Content> | undefined;
   /** Takes the place of every answer, as long as it is there. */
   failure: Error | undefined;
-  /** How many writes were taken, and how many came too late. */
+  /** The same for writes only. */
+  readOnly: Error | undefined;
+  /** How many writes were taken. */
   written = 0;
-  conflicts = 0;
   #version = 0;
+
+  constructor(name: string) {
+    this.name = name;
+  }
 
   async read(): Promise<Versioned<Content> | undefined> {
     await this.#turn();
@@ -25,10 +31,8 @@ class MemoryObject<Content> {
     change: (content: Content | undefined) => Content,
   ): Promise<boolean> {
     await this.#turn();
-    if (this.object?.version !== version) {
-      this.conflicts++;
-      return false;
-    }
+    if (this.readOnly) throw this.readOnly;
+    if (this.object?.version !== version) return false;
     this.put(change(this.object?.content));
     this.written++;
     return true;
@@ -45,22 +49,12 @@ class MemoryObject<Content> {
 }
 
 export class MemorySecret extends MemoryObject<SecretData> implements SecretStore {
-  readonly name = 'Secret test/ca';
-
   write(data: SecretData, version: string | undefined): Promise<boolean> {
     return this.replace(version, () => data);
   }
 }
 
 export class MemoryBundles extends MemoryObject<Bundles> implements BundleStore {
-  readonly name: string;
-
-  constructor(name: string, webhooks: number) {
-    super();
-    this.name = name;
-    this.put(new Array(webhooks).fill(''));
-  }
-
   write(bundles: readonly (string | undefined)[], version: string): Promise<boolean> {
     return this.replace(version, (found = []) => found.map((bundle, index) => bundles[index] ?? bundle));
   }

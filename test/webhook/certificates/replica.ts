@@ -27,7 +27,10 @@ export async function startReplica(clock: Clock, source: Source): Promise<Replic
   const metrics = createMetrics();
   const lines: Raw[] = [];
   const log: Log = createLog((line) => lines.push(JSON.parse(line)));
-  const server = createServer((_, response) => response.end('ok')).listen(0, '127.0.0.1');
+  const server = createServer({ keepAliveTimeout: 0 }, (_, response) => response.end('ok')).listen(
+    0,
+    '127.0.0.1',
+  );
   await once(server, 'listening');
   const keeper = keepCertificate({ server, source, clock, metrics, log });
   return {
