@@ -23,6 +23,9 @@ export interface SecretStore extends Store<SecretData> {
   write(data: SecretData, version: string | undefined): Promise<boolean>;
 }
 
+/** How often something is read again at once when somebody else was first to write it. */
+export const attempts = 5;
+
 /** The bundles of a webhook configuration, PEM, one for each of its webhooks. */
 export type Bundles = readonly string[];
 

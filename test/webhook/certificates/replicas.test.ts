@@ -224,7 +224,7 @@ test('a configuration that is not there yet is said once, and has the bundle whe
   await cluster.pass(6 * hour);
   assert.deepEqual(
     cluster.lines('certificate').map(({ level, problem }) => [level, problem]),
-    [['info', 'there is no MutatingWebhookConfiguration test yet, so nobody calls']],
+    [['info', 'there is no MutatingWebhookConfiguration test yet; it is waited for']],
   );
   assert.equal(await cluster.sum('certificateFailures'), 0);
   cluster.mutating.put(['', '']);
