@@ -19,6 +19,9 @@ export const schedule: Schedule = {
   interval: hour,
 };
 
+/** By which an API server is behind that is as far behind as it may be, and a little less. */
+const lateness = schedule.publication - 10 * minute;
+
 /** Replicas with a Secret and two webhook configurations, whose time a test moves. */
 export class Cluster {
   readonly clock = new MovingClock(Date.parse('2026-01-01T00:00:00Z'));
@@ -30,6 +33,7 @@ export class Cluster {
   readonly #history: { since: number; bundle: string }[] = [];
 
   constructor(t: TestContext) {
+    this.mutating.changed = ([bundle]) => this.#history.push({ since: this.clock.now(), bundle: bundle! });
     this.mutating.put(['', '']);
     this.validating.put(['']);
     t.after(() => this.stop());
@@ -69,14 +73,13 @@ export class Cluster {
     return bundles[0]!;
   }
 
-  /** What is wrong for an API server that has just seen the bundle, and for one that is an hour behind. */
-  async shakeHands(): Promise<string[]> {
+  /** What is wrong for an API server that has just seen the bundle, and for one that is behind. */
+  async shakeHands(replicas = this.replicas): Promise<string[]> {
     const now = this.clock.now();
     const bundle = this.bundle();
-    if (this.#history.at(-1)?.bundle !== bundle) this.#history.push({ since: now, bundle });
-    const late = this.#history.findLast(({ since }) => since <= now - hour)?.bundle ?? bundle;
+    const late = this.#history.findLast(({ since }) => since <= now - lateness)?.bundle || bundle;
     const problems = await Promise.all(
-      this.replicas.flatMap(({ port }) => [bundle, late].map((trusted) => shakeHands(port, trusted, now))),
+      replicas.flatMap(({ port }) => [bundle, late].map((trusted) => shakeHands(port, trusted, now))),
     );
     return problems.filter((problem) => problem !== undefined);
   }

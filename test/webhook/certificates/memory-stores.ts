@@ -13,6 +13,8 @@ class MemoryObject<Content> {
   failure: Error | undefined;
   /** The same for writes only. */
   readOnly: Error | undefined;
+  /** Called with what is there after each change. */
+  changed: (content: Content) => void = () => {};
   /** How many writes were taken. */
   written = 0;
   #version = 0;
@@ -40,6 +42,7 @@ class MemoryObject<Content> {
 
   put(content: Content): void {
     this.object = { content, version: `${++this.#version}` };
+    this.changed(content);
   }
 
   async #turn(): Promise<void> {
