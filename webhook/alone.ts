@@ -1,7 +1,9 @@
 import { writeFile } from 'node:fs/promises';
 import { createLog } from '../sidecar/contract/log.ts';
 import { createAuthority } from './certificates/authority.ts';
-import { renewCertificate } from './certificates/renewal.ts';
+import { systemClock } from './certificates/clock.ts';
+import { keepCertificate } from './certificates/keeper.ts';
+import { ProcessSource } from './certificates/process-source.ts';
 import { CommandError, exit } from './cli/command.ts';
 import { injectionConfig, type Privilege } from './config.ts';
 import { createMetrics } from './metrics.ts';
@@ -32,14 +34,13 @@ export async function serveAlone({
   const log = createLog((line) => process.stdout.write(line));
   const metrics = createMetrics();
   const authority = await createAuthority();
-  const issue = () => authority.issue(names);
   const config = {
     sidecar: injectionConfig(image, { privilege, nodeWide }),
     invalidAnnotations: 'admit' as const,
   };
   const admission = { config, metrics, log };
   const server = createServer(
-    await issue(),
+    {},
     { '/mutate': createMutate(admission), '/templates': createTemplateCheck(admission) },
     metrics,
     log,
@@ -47,8 +48,8 @@ export async function serveAlone({
   await writeFile(caFile, authority.certificate).catch((error: Error) => {
     throw new CommandError(`--ca-out ${caFile}: cannot write the file: ${error.message}`, exit.failed);
   });
-  return serveUntilSignal(server, address, log, () => {
-    const stop = renewCertificate(server, issue, () => log('info', 'certificate renewed'));
-    return { ready: Promise.resolve(), stop };
-  });
+  const source = new ProcessSource(authority, names, systemClock);
+  return serveUntilSignal(server, address, log, () =>
+    keepCertificate({ server, source, clock: systemClock, metrics, log }),
+  );
 }

@@ -1,11 +1,11 @@
 import { openAuthority, type SigningCertificate } from './authority.ts';
 import type { Clock } from './clock.ts';
 import { KeptAuthorities } from './kept-authorities.ts';
-import { readBundle } from './pem.ts';
+import { issueLeaf, type Leaf } from './leaf.ts';
 import { Publication } from './publication.ts';
 import { type Authorities, trusted } from './rotation.ts';
-import { renewalTime, type Schedule } from './schedule.ts';
-import type { Leaf, Look, Remark, Source } from './source.ts';
+import type { Schedule } from './schedule.ts';
+import type { Look, Remark, Source } from './source.ts';
 import type { BundleStore, SecretStore } from './stores.ts';
 
 export interface AuthorityOptions {
@@ -17,9 +17,6 @@ export interface AuthorityOptions {
   schedule: Schedule;
   clock: Pick<Clock, 'now'>;
 }
-
-/** The part of the time until its renewal by which a leaf may come earlier, so that not all replicas renew at once. */
-const jitter = 0.1;
 
 /**
  * Certificates of CAs that all replicas share through a Secret, and keep in the bundles of the webhook configurations.
@@ -80,15 +77,14 @@ export class AuthoritySource implements Source {
   }
 
   async #issue(current: SigningCertificate): Promise<Leaf> {
-    const now = this.#clock.now();
     const authority = openAuthority(current, this.#clock.now);
-    const credentials = await authority.issue(this.#names, this.#schedule.leafLifetime);
-    const { notAfter } = readBundle(credentials.cert)[0]!;
-    const early = jitter * Math.random() * (renewalTime(now, notAfter) - now);
-    // As good as it gets: no other leaf of this CA is valid for longer.
-    const isLast = notAfter >= current.notAfter;
-    const renewAt = isLast ? Number.POSITIVE_INFINITY : renewalTime(now, notAfter) - early;
+    const { leaf, renewAt } = await issueLeaf(
+      authority,
+      this.#names,
+      this.#schedule.leafLifetime,
+      this.#clock.now(),
+    );
     this.#issued = { issuer: current.cert, renewAt };
-    return { ...credentials, notAfter };
+    return leaf;
   }
 }

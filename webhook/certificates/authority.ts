@@ -13,6 +13,7 @@ export interface SigningCertificate extends Certificate {
 export interface Authority {
   /** The CA's own certificate, PEM: what the webhook configuration calls `caBundle`. */
   certificate: string;
+  notAfter: number;
   /** Makes a key and a server certificate for DNS names and IP addresses. It does not outlive the CA. */
   issue(names: readonly string[], lifetime?: number): Promise<Credentials>;
 }
@@ -21,8 +22,8 @@ export interface Authority {
 const processLifetime = 10 * 365 * 24 * 3_600_000;
 
 /** Makes a CA whose key never leaves the process. */
-export async function createAuthority(): Promise<Authority> {
-  return openAuthority(await makeAuthority(Date.now(), processLifetime));
+export async function createAuthority(now = Date.now): Promise<Authority> {
+  return openAuthority(await makeAuthority(now(), processLifetime), now);
 }
 
 /**
@@ -55,6 +56,7 @@ export function openAuthority({ cert, key, notAfter }: SigningCertificate, now =
   const keyIdentifier = certificate.generateSubjectKeyIdentifier().getBytes();
   return {
     certificate: cert,
+    notAfter,
     async issue(names, lifetime = schedule.leafLifetime) {
       const keys = await generateKeys();
       const leaf = newCertificate(

@@ -1,8 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from './clock.ts';
+import type { Leaf } from './leaf.ts';
 import { type Credentials, dated, readPair } from './pem.ts';
-import type { Leaf, Look, Source } from './source.ts';
+import type { Look, Source } from './source.ts';
 
 /** Milliseconds between two looks. Looking is cheap, and sees what notifications of a file system may not tell. */
 const interval = 10_000;

@@ -2,8 +2,9 @@ import type { Server } from 'node:tls';
 import type { Log } from '../../sidecar/contract/log.ts';
 import type { Metrics } from '../metrics.ts';
 import type { Clock } from './clock.ts';
+import { issuePlaceholder, type Leaf } from './leaf.ts';
 import { createRemarks } from './remarks.ts';
-import type { Leaf, Look, Source } from './source.ts';
+import type { Look, Source } from './source.ts';
 
 export interface KeeperOptions {
   /** Connections stay open when its certificate changes; new ones get the new certificate. */
@@ -30,19 +31,24 @@ const pause = 1_000;
 /** Milliseconds until the first attempt after a failure, and the most that it grows to. */
 const patience = { first: 1_000, most: 60_000 };
 
-/** Keeps the server supplied with a certificate until it is stopped, and goes on with the last one whatever fails. */
+/**
+ * Keeps the server supplied with a certificate until it is stopped, and goes on with the last one whatever fails. Without a
+ * first one, it has the server shake hands with one that nobody trusts, so that probes learn why.
+ */
 export function keepCertificate({ server, source, clock, metrics, log }: KeeperOptions): Keeper {
   const stopping = new AbortController();
   const ready = Promise.withResolvers<void>();
   const tell = createRemarks(log);
   let awake = new AbortController();
   let held: Leaf | undefined;
+  let hasPlaceholder = false;
   let lastLook: Look = { remarks: [], again: 0 };
 
   async function look(): Promise<Look> {
     try {
       const found = await source.look(held);
       if (found.leaf) install(found.leaf);
+      else if (!held && !hasPlaceholder) await installPlaceholder();
       return found;
     } catch (error) {
       const sentence = `no certificate could be made: ${(error as Error).message}`;
@@ -57,6 +63,11 @@ export function keepCertificate({ server, source, clock, metrics, log }: KeeperO
     metrics.certificateRenewals.inc({ certificate: 'leaf' });
     log('info', 'certificate renewed', { notAfter: new Date(leaf.notAfter).toISOString() });
     ready.resolve();
+  }
+
+  async function installPlaceholder(): Promise<void> {
+    server.setSecureContext(await issuePlaceholder());
+    hasPlaceholder = true;
   }
 
   function account({ authorityNotAfter, step, remarks }: Look): void {

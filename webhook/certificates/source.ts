@@ -1,10 +1,5 @@
-import type { Credentials } from './pem.ts';
+import type { Leaf } from './leaf.ts';
 import type { Step } from './rotation.ts';
-
-/** A certificate for the server. */
-export interface Leaf extends Credentials {
-  notAfter: number;
-}
 
 /** Where certificates come from. */
 export interface Source {

@@ -1,11 +1,8 @@
 import assert from 'node:assert/strict';
 import { X509Certificate } from 'node:crypto';
-import { once } from 'node:events';
 import { test } from 'node:test';
-import { connect, createServer, type TLSSocket } from 'node:tls';
 import forge from 'node-forge';
 import { createAuthority } from '../../../webhook/certificates/authority.ts';
-import { renewCertificate } from '../../../webhook/certificates/renewal.ts';
 import { schedule } from '../../../webhook/certificates/schedule.ts';
 
 const { leafLifetime } = schedule;
@@ -52,34 +49,4 @@ test('authorities and leaves of several replicas can be told apart', async () =>
   const again = await authority.issue(names);
   const serials = [credentials, again].map(({ cert }) => new X509Certificate(cert).serialNumber);
   assert.notEqual(serials[0], serials[1]);
-});
-
-test('renewal gives new connections a new certificate and keeps the open ones', async (t) => {
-  t.mock.timers.enable({ apis: ['setInterval'] });
-  const server = createServer(credentials, (socket) => socket.pipe(socket)).listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as { port: number };
-  const dial = async (): Promise<TLSSocket> => {
-    const socket = connect({ host: '127.0.0.1', port, ca: authority.certificate });
-    await once(socket, 'secureConnect');
-    return socket;
-  };
-
-  const early = await dial();
-  let stop = () => {};
-  const renewed = new Promise<void>((resolve) => {
-    stop = renewCertificate(server, () => authority.issue(names), resolve);
-  });
-  t.mock.timers.tick(leafLifetime - 60_000);
-  await renewed;
-  const late = await dial();
-  assert.notEqual(early.getPeerCertificate().serialNumber, late.getPeerCertificate().serialNumber);
-
-  early.write('still here');
-  const [echo] = await once(early, 'data');
-  assert.equal(`${echo}`, 'still here');
-  stop();
-  early.destroy();
-  late.destroy();
-  server.close();
 });

@@ -145,6 +145,8 @@ test('a replica that starts without the API server says why it is not ready, and
     replica!.keeper.problem(),
     'there is no certificate yet: cannot read Secret test/ca: connect ECONNREFUSED',
   );
+  const probe = await openConnection(replica!.port);
+  probe.destroy();
   cluster.fail(undefined);
   await cluster.clock.moveTo(cluster.clock.now() + minute, 1);
   await replica!.keeper.ready;
