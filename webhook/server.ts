@@ -13,14 +13,14 @@ export type Answer = (review: unknown) => { review: object } | { problem: string
 export const limits = {
   /** Bytes: the API server's own limit for a request to it. */
   body: 3 * 1024 * 1024,
-  /** About 80 KiB each. */
-  connections: 1024,
+  /** About 70 KiB each. */
+  connections: 512,
   handshake: 10_000,
   head: 10_000,
   request: 20_000,
   /** How often the two above are looked at. */
   check: 5_000,
-} as const;
+};
 
 /**
  * The HTTPS server: reviews by POST on the paths of `answers`, and `GET /healthz`, `GET /readyz`, `GET /metrics`. It
@@ -32,7 +32,7 @@ export function createServer(
   answers: Readonly<Record<`/${string}`, Answer>>,
   metrics: Metrics,
   log: Log,
-  bounds: Readonly<Record<keyof typeof limits, number>> = limits,
+  bounds: Readonly<typeof limits> = limits,
   problem: () => string | undefined = () => undefined,
 ): Server {
   const app = express().disable('x-powered-by').disable('etag');

@@ -11,7 +11,7 @@ import { isDisabled, type NamespaceLabels } from './namespace.ts';
 import { notes } from './notes.ts';
 import { obstacles } from './obstacles.ts';
 import { occupied } from './ownership.ts';
-import { annotationsOf, type Pod, podProblem } from './pod.ts';
+import { annotationsOf, type Pod, podProblem, quote } from './pod.ts';
 import { type Skip, skip } from './reasons.ts';
 import { sidecarResources } from './resources.ts';
 import type { Sidecar } from './sidecar.ts';
@@ -78,7 +78,7 @@ function ourAnnotations(pod: unknown): { strings: Record<string, string>; proble
   for (const [annotation, value] of Object.entries(annotationsOf(pod))) {
     if (!annotation.startsWith(annotationPrefix)) continue;
     if (typeof value === 'string') strings[annotation] = value;
-    else problems.push({ annotation, value: JSON.stringify(value), reason: unquoted });
+    else problems.push({ annotation, value: quote(value), reason: unquoted });
   }
   return { strings, problems };
 }

@@ -1,6 +1,6 @@
 import type { Settings } from '../../sidecar/contract/annotations.ts';
 import { type NamespaceLabels, podSecurityLabel } from './namespace.ts';
-import { containersOf, type Pod } from './pod.ts';
+import { containersOf, type Pod, quote } from './pod.ts';
 import type { SkipReason } from './reasons.ts';
 
 /** Says what stands in the way of a sidecar in this pod, or undefined. */
@@ -68,6 +68,6 @@ function portConflict(pod: Pod, { metricsPort }: Settings): string | undefined {
     ),
   );
   return rival
-    ? `container "${rival.name}" declares port ${metricsPort}/TCP; choose another with bpf.sh/metrics-port`
+    ? `container ${quote(rival.name)} declares port ${metricsPort}/TCP; choose another with bpf.sh/metrics-port`
     : undefined;
 }

@@ -9,6 +9,12 @@ export function isObject(value: unknown): value is Json {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
+/** A value as a message can hold it: one that is deeply nested would exhaust the stack. */
+export function quote(value: unknown): string {
+  if (Array.isArray(value)) return 'a list';
+  return isObject(value) ? 'an object' : JSON.stringify(value);
+}
+
 /** The annotations as written; manifests on disk may hold values that are no strings. */
 export function annotationsOf(pod: unknown): Json {
   const metadata = isObject(pod) ? pod.metadata : undefined;
@@ -30,7 +36,7 @@ export function podProblem(value: unknown): string | undefined {
   }
   for (const container of containersOf(value as unknown as Pod)) {
     if (!isAbsent(container.ports) && !isListOfObjects(container.ports))
-      return `the ports of container ${JSON.stringify(container.name)} must be a list of objects`;
+      return `the ports of container ${quote(container.name)} must be a list of objects`;
   }
   return undefined;
 }

@@ -25,7 +25,8 @@ const divisors = new Map([
  * The number that a Kubernetes resource quantity stands for (cores, bytes); NaN for what is none. See
  * https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/
  */
-export function quantityValue(quantity: string | number): number {
+export function quantityValue(quantity: unknown): number {
+  if (typeof quantity !== 'string' && typeof quantity !== 'number') return Number.NaN;
   const [, digits, suffix = ''] = /^([-+]?[0-9.]+(?:[eE][-+]?[0-9]+)?)([A-Za-z]*)$/.exec(`${quantity}`) ?? [];
   const number = Number(digits);
   const divisor = divisors.get(suffix);
