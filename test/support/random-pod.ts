@@ -78,7 +78,7 @@ export function randomPod(random: Random): Raw {
     metadata: {
       ...pick([{ name: 'web-0' }, { generateName: 'web-' }]),
       namespace: 'default',
-      ...maybe(60, () => ({ labels: { app: 'web', 'example.com/a~b': 'x' } })),
+      ...maybe(60, () => ({ labels: { app: 'web', 'example.com/a_b': 'x' } })),
       annotations: {
         'bpf.sh/inject': 'true',
         ...randomSettings(random, containers),
@@ -103,9 +103,8 @@ export function randomPod(random: Random): Raw {
           seccompProfile: { type: 'RuntimeDefault' },
         },
       })),
-      ...maybe(20, () => ({ shareProcessNamespace: true })),
-      ...maybe(10, () => ({ runtimeClassName: 'nvidia' })),
-      ...maybe(30, () => ({ serviceAccountName: 'web', automountServiceAccountToken: false })),
+      ...pick([{}, {}, { shareProcessNamespace: true }, { hostPID: true, hostIPC: true }]),
+      ...maybe(30, () => ({ serviceAccountName: 'default', automountServiceAccountToken: false })),
       ...maybe(20, () => ({ priority: 0, tolerations: [{ key: 'a', operator: 'Exists' }] })),
       ...pick([{}, { restartPolicy: 'Never' }, { restartPolicy: 'OnFailure' }]),
       ...maybe(10, () => ({ specOfTomorrow: [{ deep: { er: 1.5 } }] })),

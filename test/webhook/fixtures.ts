@@ -35,3 +35,18 @@ export function askingPod(annotations: Record<string, unknown> = {}, spec: objec
 export function reviewOf(pod: unknown, uid = '705ab4f5-6393-11e8-b7cc-42010a800002'): Raw {
   return review(pod, uid, 'shop');
 }
+
+/** A pod without the empty lists and maps that injection may fill: to the API server they are the same as none. */
+export function withoutEmpty(pod: Raw): Raw {
+  const { initContainers, volumes, ...spec } = pod.spec;
+  const { labels, ...metadata } = pod.metadata;
+  return {
+    ...pod,
+    metadata: { ...metadata, ...(Object.keys(labels ?? {}).length > 0 && { labels }) },
+    spec: {
+      ...spec,
+      ...(initContainers?.length > 0 && { initContainers }),
+      ...(volumes?.length > 0 && { volumes }),
+    },
+  };
+}

@@ -32,6 +32,13 @@ function withoutOurs(pod: Raw, original: Raw): Raw {
   return { ...pod, metadata, spec };
 }
 
+test('fields that no API server of today has stay as they are, in their order', () => {
+  const read = () => parse(readFileSync(new URL('tomorrow.yaml', fixtures), 'utf8'));
+  const pod = admitted(read());
+  assert.equal(pod.spec.initContainers[0].name, 'bpf-sidecar');
+  assert.equal(JSON.stringify(withoutOurs(pod, read())), JSON.stringify(read()));
+});
+
 for (const name of podNames) {
   test(`pod ${name} is admitted as its golden file says`, () => {
     const golden = new URL(`injected/${name}.yaml`, fixtures);

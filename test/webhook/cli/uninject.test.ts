@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { parse, parseAllDocuments } from 'yaml';
-import { askingPod, fixtures, podNames, readPod } from '../fixtures.ts';
+import { askingPod, fixtures, podNames, readPod, withoutEmpty } from '../fixtures.ts';
 import { run } from './executable.ts';
 
 const manifest = (name: string) => fileURLToPath(new URL(`manifests/${name}.yaml`, fixtures));
@@ -35,7 +35,7 @@ test('comments, order and spelling stay', async () => {
 });
 
 test('every pod comes out as it was, from YAML and from JSON', async () => {
-  const pods = podNames.map(readPod);
+  const pods = podNames.map(readPod).map(withoutEmpty);
   const injected = await inject(
     podNames.map((name) => fileURLToPath(new URL(`pods/${name}.yaml`, fixtures))),
   );
