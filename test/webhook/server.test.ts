@@ -8,8 +8,9 @@ import { createAuthority } from '../../webhook/certificates/authority.ts';
 import { createMetrics } from '../../webhook/metrics.ts';
 import { createMutate } from '../../webhook/mutate.ts';
 import { close, createServer, listen } from '../../webhook/server.ts';
+import { createTemplateCheck } from '../../webhook/templates.ts';
 import { createClient, mutateCall } from './client.ts';
-import { config, type Raw, readPod, reviewOf } from './fixtures.ts';
+import { askingPod, config, type Raw, readPod, reviewOf } from './fixtures.ts';
 
 const authority = await createAuthority();
 const metrics = createMetrics();
@@ -19,9 +20,10 @@ const log = createLog((line) => {
   lines.push(JSON.parse(line));
   logged();
 });
+const admission = { config: { sidecar: config, invalidAnnotations: 'admit' as const }, metrics, log };
 const server = createServer(
   await authority.issue(['127.0.0.1']),
-  { '/mutate': createMutate({ config: { sidecar: config, invalidAnnotations: 'admit' }, metrics, log }) },
+  { '/mutate': createMutate(admission), '/templates': createTemplateCheck(admission) },
   metrics,
   log,
 );
@@ -77,6 +79,33 @@ test('a decision is logged with pod, result and reason', async () => {
     reason: 'disabled',
     messages: ['annotation bpf.sh/inject is "false"'],
   });
+});
+
+test('the review of a workload is answered with warnings, logged and counted', async () => {
+  const review = reviewOf(
+    { metadata: { name: 'shop' }, spec: { template: askingPod({ prob: 'tcp' }) } },
+    'u-3',
+  );
+  review.request.kind = { group: 'apps', version: 'v1', kind: 'Deployment' };
+  const { status, body } = await call({ ...mutateCall(review), path: '/templates' });
+  assert.equal(status, 200);
+  const { response } = JSON.parse(body);
+  assert.deepEqual([response.uid, response.allowed], ['u-3', true]);
+  assert.match(response.warnings[0], /^pods will get no bpf-sidecar \(invalid-annotation\): /);
+  const { time: _, messages, ...line } = lines.find(({ uid }) => uid === 'u-3');
+  assert.deepEqual(line, {
+    level: 'warn',
+    msg: 'template',
+    namespace: 'shop',
+    kind: 'apps/v1/Deployment',
+    name: 'shop',
+    uid: 'u-3',
+    reason: 'invalid-annotation',
+  });
+  assert.match(messages[0], /bpf\.sh\/prob="tcp": unknown annotation/);
+  const metrics = await call({ path: '/metrics' });
+  assert.match(metrics.body, /^bpf_webhook_templates_total\{reason="invalid-annotation"\} 1$/m);
+  assert.match(metrics.body, /^bpf_webhook_admission_duration_seconds_count\{path="\/templates"\} 1$/m);
 });
 
 const json = { 'content-type': 'application/json' };

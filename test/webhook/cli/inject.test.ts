@@ -119,6 +119,35 @@ test('an object that cannot be injected is named, the others are injected, and t
   );
 });
 
+test('annotations on a workload itself are named with the place where they belong', async () => {
+  const { spec } = askingPod();
+  const job = {
+    apiVersion: 'batch/v1',
+    kind: 'Job',
+    metadata: askingPod().metadata,
+    spec: { template: { spec } },
+  };
+  const { code, stdout, stderr } = await run(['inject', '-f', '-'], JSON.stringify(job));
+  assert.equal(code, 1);
+  assert.equal(stdout, JSON.stringify(job));
+  assert.equal(
+    stderr,
+    'Job web: skipped (misplaced-annotation): annotation bpf.sh/inject has no effect on the workload itself; put it into spec.template.metadata.annotations\n',
+  );
+});
+
+test('what is remarkable about an injected pod is told', async () => {
+  const { code, stderr } = await run(
+    ['inject', '-f', '-'],
+    JSON.stringify(askingPod({}, { hostNetwork: true })),
+  );
+  assert.equal(code, 0);
+  assert.match(
+    stderr,
+    /^Pod web: injected; the pod is on its node's network, where the sidecar takes port 9387,/,
+  );
+});
+
 test('an annotation that is no string is named with the way out', async () => {
   const { code, stderr } = await run(
     ['inject', '-f', '-'],

@@ -33,7 +33,7 @@ export async function startApiServer(
       method: request.method!,
       path: request.url!,
       contentType: request.headers['content-type'],
-      body: await json(request),
+      body: request.method === 'GET' ? undefined : await json(request),
     };
     const { status, body } = answer(call);
     response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
