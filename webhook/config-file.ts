@@ -1,12 +1,13 @@
 import { parse } from 'yaml';
+import { scrapeDuration } from '../sidecar/contract/annotations.ts';
 import {
   anyMapping,
   boolean,
-  durationShape,
   fail,
   list,
   mapping,
   oneOf,
+  quote,
   shaped,
   text,
 } from '../sidecar/contract/checks.ts';
@@ -74,8 +75,12 @@ export function parseConfig(yaml: string, source: string): WebhookConfig {
     'certificate',
   ]);
   const programs = mapping(fields.programs ?? {}, `${source}: programs`, ['allowedNamespaces']);
+  const monitors = readMonitors(fields.monitors ?? {}, `${source}: monitors`);
   return {
-    sidecar: readSidecar(fields.sidecar, `${source}: sidecar`),
+    sidecar: {
+      ...readSidecar(fields.sidecar, `${source}: sidecar`),
+      scrapeAnnotations: monitors.kind === 'annotations',
+    },
     invalidAnnotations: oneOf(fields.invalidAnnotations ?? 'admit', `${source}: invalidAnnotations`, [
       'admit',
       'refuse',
@@ -88,7 +93,7 @@ export function parseConfig(yaml: string, source: string): WebhookConfig {
         (value, at) => (value === '*' ? '*' : name(value, at)),
       ),
     },
-    monitors: readMonitors(fields.monitors ?? {}, `${source}: monitors`),
+    monitors,
     certificate: readCertificate(fields.certificate, `${source}: certificate`),
   };
 }
@@ -152,8 +157,12 @@ function readMonitors(value: unknown, at: string): MonitorsConfig {
     'relabelings',
     'metricRelabelings',
   ]);
-  const duration = (field: 'interval' | 'timeout', otherwise: string) =>
-    shaped(fields[field] ?? otherwise, `${at}.${field}`, durationShape, 'a duration such as 30s or 1m');
+  const duration = (field: 'interval' | 'timeout', otherwise: string) => {
+    const written = fields[field] ?? otherwise;
+    if (typeof written !== 'string' || scrapeDuration(written) === undefined)
+      fail(`${at}.${field}`, `must be a duration from 1s to 24h, such as 30s or 1m, not ${quote(written)}`);
+    return written;
+  };
   const relabelings = (field: 'relabelings' | 'metricRelabelings') =>
     list(fields[field] ?? [], `${at}.${field}`, [0, limits.relabelings], anyMapping);
   return {

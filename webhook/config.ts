@@ -21,6 +21,8 @@ export interface InjectionConfig {
   privilege: Privilege;
   /** Whether programs of a user's own may run for the whole node when their spec asks for it. */
   nodeWide: boolean;
+  /** Whether the pod gets `prometheus.io/` annotations, which tell a Prometheus where to scrape it. */
+  scrapeAnnotations: boolean;
   resources: {
     requests: Quantities;
     limits: Quantities;
@@ -44,6 +46,7 @@ export function injectionConfig(
     imagePullPolicy: 'IfNotPresent',
     privilege,
     nodeWide,
+    scrapeAnnotations: false,
     resources: {
       requests: { cpu: '20m', memory: '64Mi' },
       limits: { memory: '128Mi' },

@@ -8,6 +8,8 @@ export const annotationPrefix = 'bpf.sh/';
 export const injectAnnotation = 'bpf.sh/inject';
 export const statusAnnotation = 'bpf.sh/status';
 export const injectedLabel = 'bpf.sh/injected';
+/** Tells injected pods apart before they have names: what a monitor of one pod selects. */
+export const idLabel = 'bpf.sh/id';
 
 /** What a pod's annotations ask for, with defaults filled in. */
 export interface Settings {
@@ -53,7 +55,6 @@ const dnsLabel = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
 const dnsSubdomain = /^(?=.{1,253}$)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;
 const labelKey = /^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?\/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/;
 const quantity = /^[0-9]+(\.[0-9]+)?(m|k|M|G|T|Ki|Mi|Gi|Ti)?$/;
-const duration = /^(?=.)([0-9]+h)?([0-9]+m)?([0-9]+s)?([0-9]+ms)?$/;
 
 /** One entry per annotation: stores the value, or returns why it cannot. */
 const readers: Record<string, Assign> = {
@@ -75,12 +76,12 @@ const readers: Record<string, Assign> = {
     return undefined;
   },
   'scrape-interval': (settings, value) => {
-    if (!duration.test(value)) return 'must be a duration such as 15s or 1m30s';
+    if (scrapeDuration(value) === undefined) return 'must be a duration from 1s to 24h, such as 15s or 1m30s';
     settings.scrapeInterval = value;
     return undefined;
   },
   'scrape-timeout': (settings, value) => {
-    if (!duration.test(value)) return 'must be a duration such as 10s or 1m30s';
+    if (scrapeDuration(value) === undefined) return 'must be a duration from 1s to 24h, such as 10s or 1m30s';
     settings.scrapeTimeout = value;
     return undefined;
   },
@@ -132,6 +133,16 @@ export function readAnnotations(annotations: Readonly<Record<string, string>>): 
     if (reason !== undefined) problems.push({ annotation, value, reason });
   }
   return { settings, problems };
+}
+
+const durationUnits = [3_600_000, 60_000, 1000, 1];
+const day = 24 * 3_600_000;
+
+/** A duration as Prometheus writes it, in milliseconds; undefined for what is none from 1s to 24h. */
+export function scrapeDuration(value: string): number | undefined {
+  const parts = value.match(/^(?:([0-9]+)h)?(?:([0-9]+)m)?(?:([0-9]+)s)?(?:([0-9]+)ms)?$/)?.slice(1);
+  const total = parts?.reduce((sum, part, index) => sum + Number(part ?? 0) * durationUnits[index]!, 0);
+  return total !== undefined && total >= 1000 && total <= day ? total : undefined;
 }
 
 function list(value: string): string[] {

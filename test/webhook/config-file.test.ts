@@ -85,7 +85,12 @@ const mistakes: [what: string, yaml: string, message: RegExp][] = [
   [
     'no duration',
     `${least}monitors: { interval: 30 }`,
-    /^config\.yaml: monitors\.interval: must be a duration such as 30s or 1m, not 30$/,
+    /^config\.yaml: monitors\.interval: must be a duration from 1s to 24h, such as 30s or 1m, not 30$/,
+  ],
+  [
+    'a duration that Prometheus does not know',
+    `${least}monitors: { timeout: 1.5h }`,
+    /^config\.yaml: monitors\.timeout: must be a duration from 1s to 24h, such as 30s or 1m, not "1\.5h"$/,
   ],
   [
     'a label that is none',

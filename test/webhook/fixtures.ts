@@ -5,6 +5,8 @@ import { injectionConfig } from '../../webhook/config.ts';
 
 export const fixtures = new URL('../fixtures/webhook/', import.meta.url);
 
+export const podId = '0123456789abcdef';
+
 /** A fixed version, so that a release does not rewrite the golden files. */
 export const config = { ...injectionConfig('example.com/bpf-sidecar:test'), version: '0.0.0-test' };
 

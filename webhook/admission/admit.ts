@@ -1,5 +1,6 @@
 import type { WebhookConfig } from '../config-file.ts';
 import { type Decision, decide } from './decide.ts';
+import { identityOf } from './identity.ts';
 import type { NamespaceLabels } from './namespace.ts';
 import { patchOf } from './patch.ts';
 import { type Skip, type SkipReason, skip, warningsOf } from './reasons.ts';
@@ -44,7 +45,7 @@ export function admit(
   const reason = decision.inject ? '' : decision.reason;
   const messages = decision.inject ? decision.notes : decision.messages;
   const review = answerReview(request, {
-    patch: refused ? [] : patchOf(decision, sidecar.version),
+    patch: refused ? [] : patchOf(decision, sidecar.version, identityOf(request.uid)),
     warnings: refused ? [] : warnings(decision),
     refusal: refused ? `bpf-sidecar (${reason}): ${messages.join('; ')}` : undefined,
     // The API server asks again after other webhooks, and complains in its log when an audit annotation changes.

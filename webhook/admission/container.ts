@@ -13,7 +13,7 @@ import type { InjectionConfig } from '../config.ts';
 import type { Pod } from './pod.ts';
 import { volumeNames } from './volumes.ts';
 
-const portName = 'bpf-metrics';
+export const portName = 'bpf-metrics';
 
 /**
  * The sidecar's container. What the API server would fill in is spelled out, so that a container that went

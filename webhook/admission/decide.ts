@@ -14,6 +14,7 @@ import { occupied } from './ownership.ts';
 import { annotationsOf, type Pod, podProblem, quote } from './pod.ts';
 import { type Skip, skip } from './reasons.ts';
 import { sidecarResources } from './resources.ts';
+import { scrapeAnnotations } from './scrape-annotations.ts';
 import type { Sidecar } from './sidecar.ts';
 import { buildVolumes } from './volumes.ts';
 
@@ -54,10 +55,13 @@ export function decide(pod: unknown, config: InjectionConfig, labels: NamespaceL
 
   const accepted = sidecarResources(sound, settings.resources, config);
   if ('problem' in accepted) return skip('invalid-annotation', describeProblem(accepted.problem));
+  const told = config.scrapeAnnotations ? scrapeAnnotations(sound, settings) : { annotations: {}, notes: [] };
   const sidecar: Sidecar = {
     container: buildContainer(sound, settings, accepted.resources, config),
     volumes: buildVolumes(settings),
     probes: settings.probes,
+    port: settings.metricsPort,
+    annotations: told.annotations,
   };
   const there = occupied(sound, sidecar);
   if (there) return there;
@@ -66,7 +70,7 @@ export function decide(pod: unknown, config: InjectionConfig, labels: NamespaceL
     const message = find(sound, settings, labels);
     if (message !== undefined) return skip(reason, message);
   }
-  return { inject: true, pod: sound, sidecar, notes: notes(sound, settings, labels) };
+  return { inject: true, pod: sound, sidecar, notes: [...notes(sound, settings, labels), ...told.notes] };
 }
 
 const unquoted = 'must be a string; put the value in quotes';

@@ -1,62 +1,74 @@
 import type { AddOperation, RemoveOperation } from 'fast-json-patch';
-import { injectedLabel, statusAnnotation } from '../../sidecar/contract/annotations.ts';
+import { idLabel, injectedLabel, statusAnnotation } from '../../sidecar/contract/annotations.ts';
 import { annotationsOf, isObject, type Pod } from './pod.ts';
 
 /** The value of the status annotation, as JSON. */
 export interface Status {
   version: string;
   container: string;
+  /** Where the sidecar listens, whatever becomes of the annotation later. */
+  port: number;
   volumes: string[];
   probes: string[];
+  /** Names of the other annotations that were added, if any were. */
+  annotations?: string[];
 }
 
-export function addMetadata(pod: Pod, status: Status): AddOperation<unknown>[] {
-  return [
-    addEntry('annotations', pod.metadata?.annotations, statusAnnotation, JSON.stringify(status)),
-    addEntry('labels', pod.metadata?.labels, injectedLabel, 'true'),
-  ];
+type Field = 'annotations' | 'labels';
+
+export function addMetadata(pod: Pod, added: Record<Field, Record<string, string>>): AddOperation<unknown>[] {
+  return (['annotations', 'labels'] as const).flatMap((field) =>
+    addEntries(`/metadata/${field}`, pod.metadata?.[field], added[field]),
+  );
 }
 
 /** What the status annotation says, if there is one that can be read. Anybody can write it. */
-export function readStatus(pod: Pod): Pick<Status, 'volumes'> | undefined {
+export function readStatus(pod: Pod): Required<Pick<Status, 'volumes' | 'annotations'>> | undefined {
   const text = annotationsOf(pod)[statusAnnotation];
   if (typeof text !== 'string') return undefined;
   try {
     const status: unknown = JSON.parse(text);
     if (!isObject(status)) return undefined;
-    const volumes = Array.isArray(status.volumes) ? status.volumes : [];
-    return { volumes: volumes.filter((name) => typeof name === 'string') };
+    return { volumes: strings(status.volumes), annotations: strings(status.annotations) };
   } catch {
     return undefined;
   }
 }
 
-export function removeMetadata({ metadata }: Pod): RemoveOperation[] {
+function strings(value: unknown): string[] {
+  return Array.isArray(value) ? value.filter((item) => typeof item === 'string') : [];
+}
+
+/** Undoes `addMetadata`, with the names of the annotations that were added beside the status. */
+export function removeMetadata({ metadata }: Pod, annotations: readonly string[]): RemoveOperation[] {
   return [
-    ...removeEntry('annotations', metadata?.annotations, statusAnnotation),
-    ...removeEntry('labels', metadata?.labels, injectedLabel),
+    ...removeEntries('/metadata/annotations', metadata?.annotations, [statusAnnotation, ...annotations]),
+    ...removeEntries('/metadata/labels', metadata?.labels, [injectedLabel, idLabel]),
   ];
 }
 
-function removeEntry(
-  field: 'annotations' | 'labels',
+function removeEntries(
+  path: string,
   map: Record<string, string> | null | undefined,
-  key: string,
+  keys: readonly string[],
 ): RemoveOperation[] {
-  if (!map || !Object.hasOwn(map, key)) return [];
-  const path = `/metadata/${field}`;
-  return [{ op: 'remove', path: Object.keys(map).length === 1 ? path : `${path}/${escapePointer(key)}` }];
+  const present = [...new Set(keys)].filter((key) => map && Object.hasOwn(map, key));
+  if (present.length > 0 && present.length === Object.keys(map ?? {}).length) return [{ op: 'remove', path }];
+  return present.map((key) => ({ op: 'remove', path: `${path}/${escapePointer(key)}` }));
 }
 
-function addEntry(
-  field: 'annotations' | 'labels',
+function addEntries(
+  path: string,
   map: Record<string, string> | null | undefined,
-  key: string,
-  value: string,
-): AddOperation<unknown> {
+  added: Record<string, string>,
+): AddOperation<unknown>[] {
   return map
-    ? { op: 'add', path: `/metadata/${field}/${escapePointer(key)}`, value }
-    : { op: 'add', path: `/metadata/${field}`, value: { [key]: value } };
+    ? Object.entries(added).map(([key, value]) => ({
+        op: 'add',
+        path: `${path}/${escapePointer(key)}`,
+        value,
+      }))
+    : [{ op: 'add', path, value: added }];
 }
 
 /** RFC 6901, section 3. */

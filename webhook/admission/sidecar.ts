@@ -6,4 +6,7 @@ export interface Sidecar {
   volumes: V1Volume[];
   /** Names of the probes that the pod asked for. */
   probes: string[];
+  port: number;
+  /** Further annotations of the pod. */
+  annotations: Record<string, string>;
 }

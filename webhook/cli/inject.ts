@@ -1,3 +1,4 @@
+import { identityOf } from '../admission/identity.ts';
 import { patchOf } from '../admission/patch.ts';
 import { type Reason, skipReasons } from '../admission/reasons.ts';
 import { decideWorkload } from '../admission/workloads.ts';
@@ -65,7 +66,8 @@ function injectManifest(manifest: Manifest, config: InjectionConfig): boolean {
       continue;
     }
     const decision = decideWorkload(object, podPath, config);
-    manifest.edit([...path, ...podPath], patchOf(decision, config.version));
+    // Whatever makes the pods of a template, they have this one identity: one monitor then selects them all.
+    manifest.edit([...path, ...podPath], patchOf(decision, config.version, identityOf(title)));
     if (decision.inject) {
       report(title, ['injected', ...decision.notes].join('; '));
     } else {

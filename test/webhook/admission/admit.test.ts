@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import jsonpatch from 'fast-json-patch';
 import { admit } from '../../../webhook/admission/admit.ts';
-import { config, type Raw, readPod, reviewOf } from '../fixtures.ts';
+import { askingPod, config, type Raw, readPod, reviewOf } from '../fixtures.ts';
 
 function answer(body: unknown) {
   const admission = admit(body, { sidecar: config, invalidAnnotations: 'admit' });
@@ -24,6 +24,33 @@ test('a review is answered with its uid and a base64 JSON patch', () => {
   const patch = JSON.parse(Buffer.from(review.response.patch!, 'base64').toString());
   const { spec } = jsonpatch.applyPatch(pod, patch, true).newDocument;
   assert.equal(spec.initContainers[0].name, 'bpf-sidecar');
+});
+
+test('each pod of a template has an identity of its own, which the request for it decides', () => {
+  const identity = (uid: string) => {
+    const pod = readPod('deployment');
+    const { review } = answer(reviewOf(pod, uid));
+    const patch = JSON.parse(Buffer.from(review.response.patch!, 'base64').toString());
+    return jsonpatch.applyPatch(pod, patch, true).newDocument.metadata.labels['bpf.sh/id'];
+  };
+  assert.match(identity('first'), /^[0-9a-f]{16}$/);
+  assert.equal(identity('first'), identity('first'));
+  assert.notEqual(identity('first'), identity('second'));
+});
+
+test('a pod is injected with a warning when its own annotations keep Prometheus from the sidecar', () => {
+  const pod = askingPod();
+  pod.metadata.annotations['prometheus.io/port'] = '8080';
+  const admission = admit(reviewOf(pod), {
+    sidecar: { ...config, scrapeAnnotations: true },
+    invalidAnnotations: 'admit',
+  });
+  assert.ok('review' in admission);
+  assert.equal(admission.reason, '');
+  assert.ok(admission.review.response.patch);
+  assert.deepEqual(admission.review.response.warnings, [
+    'bpf-sidecar: the pod has the annotation prometheus.io/port of its own, so that Prometheus is not told of its bpf-sidecar, port 9387',
+  ]);
 });
 
 test('a pod that asks for nothing is admitted without patch and warning', () => {

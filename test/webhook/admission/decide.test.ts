@@ -4,7 +4,7 @@ import jsonpatch from 'fast-json-patch';
 import { decide } from '../../../webhook/admission/decide.ts';
 import { buildPatch } from '../../../webhook/admission/patch.ts';
 import type { SkipReason } from '../../../webhook/admission/reasons.ts';
-import { askingPod, config, type Raw, readPod } from '../fixtures.ts';
+import { askingPod, config, podId, type Raw, readPod } from '../fixtures.ts';
 
 const port = (containerPort: number, more: object = {}) => ({
   name: 'rival',
@@ -15,7 +15,8 @@ const port = (containerPort: number, more: object = {}) => ({
 function injected(pod: Raw): Raw {
   const decision = decide(pod, config);
   assert.ok(decision.inject);
-  return jsonpatch.applyPatch(pod, buildPatch(decision.pod, decision.sidecar, config.version)).newDocument;
+  const patch = buildPatch(decision.pod, decision.sidecar, config.version, podId);
+  return jsonpatch.applyPatch(pod, patch).newDocument;
 }
 
 /** The pod after injection, with its sidecar's container changed. */

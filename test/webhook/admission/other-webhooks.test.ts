@@ -3,12 +3,12 @@ import { test } from 'node:test';
 import jsonpatch from 'fast-json-patch';
 import { decide } from '../../../webhook/admission/decide.ts';
 import { patchOf } from '../../../webhook/admission/patch.ts';
-import { askingPod, config, podNames, type Raw, readPod, withoutEmpty } from '../fixtures.ts';
+import { askingPod, config, podId, podNames, type Raw, readPod, withoutEmpty } from '../fixtures.ts';
 
 /** What the API server makes of the webhook's answer. */
 function admitted(pod: Raw): { pod: Raw; reason: string } {
   const decision = decide(pod, config);
-  const patch = structuredClone(patchOf(decision, config.version));
+  const patch = structuredClone(patchOf(decision, config.version, podId));
   return {
     pod: jsonpatch.applyPatch(structuredClone(pod), patch, true).newDocument,
     reason: decision.inject ? '' : decision.reason,

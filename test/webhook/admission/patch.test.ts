@@ -5,17 +5,17 @@ import jsonpatch from 'fast-json-patch';
 import { parse, stringify } from 'yaml';
 import { decide } from '../../../webhook/admission/decide.ts';
 import { buildPatch } from '../../../webhook/admission/patch.ts';
-import type { Privilege } from '../../../webhook/config.ts';
-import { askingPod, config, fixtures, podNames, type Raw, readPod } from '../fixtures.ts';
+import type { InjectionConfig, Privilege } from '../../../webhook/config.ts';
+import { askingPod, config, fixtures, podId, podNames, type Raw, readPod } from '../fixtures.ts';
 
 /** UPDATE_GOLDEN=1 rewrites test/fixtures/webhook/injected/ with what the code does now. */
 const updateGolden = process.env.UPDATE_GOLDEN === '1';
 
 /** Applies the patch with a library that checks every operation; a skipped pod stays as it is. */
-function admitted(pod: Raw): Raw {
-  const decision = decide(pod, config);
+function admitted(pod: Raw, changed: Partial<InjectionConfig> = {}): Raw {
+  const decision = decide(pod, { ...config, ...changed });
   if (!decision.inject) return pod;
-  const patch = buildPatch(decision.pod, decision.sidecar, config.version);
+  const patch = buildPatch(decision.pod, decision.sidecar, config.version, podId);
   return jsonpatch.applyPatch(structuredClone(pod), structuredClone(patch), true).newDocument;
 }
 
@@ -24,6 +24,7 @@ function withoutOurs(pod: Raw, original: Raw): Raw {
   const { metadata, spec } = structuredClone(pod);
   delete metadata.annotations?.['bpf.sh/status'];
   delete metadata.labels?.['bpf.sh/injected'];
+  delete metadata.labels?.['bpf.sh/id'];
   spec.initContainers = spec.initContainers?.filter(({ name }: Raw) => name !== 'bpf-sidecar');
   spec.volumes = spec.volumes?.filter(({ name }: Raw) => !name.startsWith('bpf-sidecar-'));
   if (!original.metadata.labels) delete metadata.labels;
@@ -63,7 +64,7 @@ test('lists and maps that are null, as the API server may send them, are made', 
   const pod = askingPod({}, { initContainers: null, volumes: null });
   pod.metadata.labels = null;
   const { metadata, spec } = admitted(pod);
-  assert.deepEqual(metadata.labels, { 'bpf.sh/injected': 'true' });
+  assert.deepEqual(metadata.labels, { 'bpf.sh/injected': 'true', 'bpf.sh/id': podId });
   assert.deepEqual(
     spec.initContainers.map(({ name }: Raw) => name),
     ['bpf-sidecar'],
@@ -101,8 +102,34 @@ test('the status annotation says what was injected', () => {
   assert.deepEqual(JSON.parse(metadata.annotations['bpf.sh/status']), {
     version: '0.0.0-test',
     container: 'bpf-sidecar',
+    port: 9387,
     volumes: ['bpf-sidecar-podinfo', 'bpf-sidecar-cgroup', 'bpf-sidecar-containers', 'bpf-sidecar-bpffs'],
     probes: ['syscalls'],
+  });
+});
+
+test('where Prometheus goes by annotations the pod gets them, unless it has some of its own', () => {
+  const scraped = (annotations: Record<string, string>) => {
+    const pod = askingPod({ 'metrics-port': '9400' });
+    Object.assign(pod.metadata.annotations, annotations);
+    const all = Object.entries(admitted(pod, { scrapeAnnotations: true }).metadata.annotations);
+    return Object.fromEntries(all.filter(([name]) => name.startsWith('prometheus.io/')));
+  };
+  assert.deepEqual(scraped({}), {
+    'prometheus.io/scrape': 'true',
+    'prometheus.io/port': '9400',
+    'prometheus.io/path': '/metrics',
+  });
+  assert.deepEqual(scraped({ 'prometheus.io/scrape': 'false' }), { 'prometheus.io/scrape': 'false' });
+});
+
+test('an identity that a manifest has kept from another pod is replaced', () => {
+  const pod = askingPod();
+  pod.metadata.labels = { app: 'web', 'bpf.sh/id': 'fedcba9876543210' };
+  assert.deepEqual(admitted(pod).metadata.labels, {
+    app: 'web',
+    'bpf.sh/id': podId,
+    'bpf.sh/injected': 'true',
   });
 });
 

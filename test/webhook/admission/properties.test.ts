@@ -11,7 +11,7 @@ import { quantityValue } from '../../../webhook/admission/quantity.ts';
 import { buildRemoval } from '../../../webhook/admission/removal.ts';
 import { privileges } from '../../../webhook/config.ts';
 import { randomPod } from '../../support/random-pod.ts';
-import { config, type Raw, reviewOf, withoutEmpty } from '../fixtures.ts';
+import { config, podId, type Raw, reviewOf, withoutEmpty } from '../fixtures.ts';
 
 const rounds = 2000;
 
@@ -36,7 +36,7 @@ function applied(pod: Raw, patch: readonly object[]): Raw {
 function injected(pod: Raw): Raw {
   const decision = decide(pod, config);
   assert.ok(decision.inject, 'messages' in decision ? decision.messages.join() : '');
-  return applied(pod, buildPatch(decision.pod, decision.sidecar, config.version));
+  return applied(pod, buildPatch(decision.pod, decision.sidecar, config.version, podId));
 }
 
 /** The rules of API validation that an added container and added volumes could break. */
@@ -104,6 +104,7 @@ test('the sidecar is first, and the rest of the pod is as it was, in its order',
     rest.spec.volumes = rest.spec.volumes.filter(({ name }: Raw) => !name.startsWith('bpf-sidecar-'));
     delete rest.metadata.annotations['bpf.sh/status'];
     delete rest.metadata.labels['bpf.sh/injected'];
+    delete rest.metadata.labels['bpf.sh/id'];
     assert.deepEqual(withoutEmpty(rest), withoutEmpty(pod));
     // Key by key: fields that are unknown here, too, stay where they were.
     assert.equal(JSON.stringify(after.spec.containers), JSON.stringify(pod.spec.containers));
@@ -113,11 +114,11 @@ test('the sidecar is first, and the rest of the pod is as it was, in its order',
 test('the patch only adds', () => {
   forPods((pod) => {
     const decision = decide(pod, config);
-    for (const { op, path } of patchOf(decision, config.version)) {
+    for (const { op, path } of patchOf(decision, config.version, podId)) {
       assert.equal(op, 'add');
       assert.match(
         path,
-        /^\/(spec\/(initContainers(\/0)?|volumes(\/-)?)|metadata\/(annotations\/bpf\.sh~1status|labels(\/bpf\.sh~1injected)?))$/,
+        /^\/(spec\/(initContainers(\/0)?|volumes(\/-)?)|metadata\/(annotations\/bpf\.sh~1status|labels(\/bpf\.sh~1(injected|id))?))$/,
       );
     }
   });
@@ -128,17 +129,20 @@ test('admitted twice, a pod does not change, whatever the sidecar may do', () =>
     const chosen = { ...config, privilege: pick(privileges) };
     const first = decide(pod, chosen);
     assert.ok(first.inject);
-    const once = applied(pod, patchOf(first, config.version));
+    const once = applied(pod, patchOf(first, config.version, podId));
     const second = decide(once, chosen);
     assert.ok(!second.inject);
     assert.equal(second.reason, 'already-injected');
-    assert.deepEqual(patchOf(second, config.version), []);
+    assert.deepEqual(patchOf(second, config.version, podId), []);
   });
 });
 
-test('what was put in can be taken out again', () => {
+test('what was put in can be taken out again, with the annotations for Prometheus', () => {
   forPods((pod) => {
-    const after = injected(pod);
+    const decision = decide(pod, { ...config, scrapeAnnotations: true });
+    assert.ok(decision.inject);
+    const after = applied(pod, patchOf(decision, config.version, podId));
+    assert.equal(after.metadata.annotations['prometheus.io/scrape'], 'true');
     assert.deepEqual(withoutEmpty(applied(after, buildRemoval(after))), withoutEmpty(pod));
   });
 });

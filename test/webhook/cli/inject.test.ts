@@ -5,7 +5,9 @@ import { fileURLToPath } from 'node:url';
 import jsonpatch from 'fast-json-patch';
 import { parse, parseAllDocuments } from 'yaml';
 import { decide } from '../../../webhook/admission/decide.ts';
+import { identityOf } from '../../../webhook/admission/identity.ts';
 import { buildPatch } from '../../../webhook/admission/patch.ts';
+import { manifestObjects } from '../../../webhook/cli/objects.ts';
 import { injectionConfig } from '../../../webhook/config.ts';
 import { askingPod, fixtures, podNames, type Raw, readPod } from '../fixtures.ts';
 import { run } from './executable.ts';
@@ -22,12 +24,14 @@ function linesMissing(text: string, other: string): string[] {
   return text.split('\n').filter((line) => !have.has(line));
 }
 
-/** What the webhook makes of a pod. */
+/** What the webhook makes of a pod, but for the identity, which is that of the manifest. */
 function admitted(pod: Raw): Raw {
   const config = injectionConfig(image);
   const decision = decide(pod, config);
   if (!decision.inject) return pod;
-  return jsonpatch.applyPatch(pod, buildPatch(decision.pod, decision.sidecar, config.version)).newDocument;
+  const id = identityOf(manifestObjects(pod)[0]!.title);
+  const patch = buildPatch(decision.pod, decision.sidecar, config.version, id);
+  return jsonpatch.applyPatch(pod, patch).newDocument;
 }
 
 test('a file of several documents gets sidecars and keeps comments, order and spelling', async () => {
