@@ -18,8 +18,11 @@ apt-get update || true
 # A new machine may still be installing its updates.
 apt-get -o DPkg::Lock::Timeout=300 install --yes --no-install-recommends "$@"
 
-for package; do
-  if [ "$package" = prometheus ] && command -v systemctl > /dev/null; then
-    systemctl disable prometheus.service
-  fi
-done
+if command -v systemctl > /dev/null; then
+  for package; do
+    case $package in
+      prometheus) systemctl disable prometheus.service ;;
+      etcd-server) systemctl disable etcd.service ;;
+    esac
+  done
+fi

@@ -3,9 +3,9 @@
  * docs/kernels.md for what came of it.
  */
 import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
-import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { builtinProbes } from '../sidecar/contract/probes.ts';
+import { cacheDirectory } from './cache.ts';
 import { openDebian } from './kernels/debian.ts';
 import { makeProjectDisk, makeRootDisk, rootPackages, Tree, toolPackages } from './kernels/images.ts';
 import { boot } from './kernels/machine.ts';
@@ -26,7 +26,7 @@ function testsIn(folder: string): string[] {
 }
 
 async function main({ kernels, tests, out }: Options): Promise<number> {
-  const cache = join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'bpf-sidecar/kernels');
+  const cache = cacheDirectory('kernels');
   mkdirSync(cache, { recursive: true });
   const [rootDisk, projectDisk, console_] = ['root.ext4', 'project.ext4', 'console.txt'].map((name) =>
     join(cache, name),

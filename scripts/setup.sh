@@ -1,5 +1,6 @@
 #!/bin/sh
-# Installs what is missing on Debian or Ubuntu and builds what is out of date: setup.sh [test|bench|images]
+# Installs what is missing on Debian or Ubuntu and builds what is out of date:
+# setup.sh [test|bench|images|cluster|e2e]
 # Without a word it is what the demo needs. Silent when there is nothing to do.
 set -eu
 cd "$(dirname "$0")/.."
@@ -95,6 +96,16 @@ if [ "${1:-}" = test ]; then
     has_file /usr/lib/python3/dist-packages/prometheus_client
 fi
 
+# The tests of a cluster take that of KUBECONFIG where it is set.
+cluster=
+case ${1:-} in
+  cluster) cluster=yes ;;
+  e2e) [ -n "${KUBECONFIG:-}" ] || cluster=yes ;;
+esac
+if [ -n "$cluster" ]; then
+  need etcd-server 'keeps what is in the cluster' has_command etcd
+fi
+
 if [ -n "$missing" ]; then
   [ -r /etc/os-release ] && . /etc/os-release
   case " ${ID:-} ${ID_LIKE:-} " in
@@ -131,3 +142,4 @@ if [ ! -e node_modules/.package-lock.json ] ||
 fi
 
 node_modules/.bin/node scripts/build-bpf.ts
+if [ -n "$cluster" ]; then node_modules/.bin/node scripts/build-cluster.ts; fi

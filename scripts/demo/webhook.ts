@@ -34,7 +34,7 @@ async function start(image: string, caFile: string): Promise<Webhook> {
   const argv = [
     ...executable,
     ...['webhook', '--image', image, '--host', '127.0.0.1', '--port', '0'],
-    ...['--dns-name', 'localhost', '--ca-out', caFile],
+    ...['--dns-name', 'localhost', '--dns-name', '127.0.0.1', '--ca-out', caFile],
   ];
   // It ends when we do, however that comes; and Ctrl-C in the terminal is for us to handle.
   const process = spawn('setpriv', ['--pdeathsig', 'TERM', ...argv], {

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { failure, watch } from '../../scripts/node/child.ts';
 import { lasting, placeOf } from '../../scripts/node/place.ts';
+import { freePort } from '../../scripts/node/port.ts';
 import { createSandbox } from '../../scripts/node/sandbox.ts';
 import { openMetricsFormat } from '../../sidecar/exposition/openmetrics.ts';
 import { cgroupId } from '../../sidecar/pod/cgroups.ts';
@@ -16,7 +17,6 @@ import { writeSizes, writeSizesSpec } from '../support/exemplars.ts';
 import { prometheusMissing } from '../support/exposition.ts';
 import { request } from '../support/http.ts';
 import { type ObservedPod, output, startObservedPod } from '../support/pod.ts';
-import { freePort } from '../support/port.ts';
 import { writing } from '../support/work.ts';
 
 const writes = 12_345;

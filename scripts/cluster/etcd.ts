@@ -1,0 +1,21 @@
+import { join } from 'node:path';
+import { type Child, watch } from '../node/child.ts';
+import { spawnBound } from './spawn.ts';
+
+/** Starts etcd for nothing but this cluster: it is reached through a socket in its directory. */
+export function startEtcd(directory: string): Child & { url: string } {
+  // etcd 3.4 wants a host and a port, which name the socket then, relative to its working directory.
+  const [client, peer] = ['unix://client:1', 'unix://peer:1'];
+  const child = spawnBound('etcd', directory, {
+    'data-dir': 'etcd',
+    'unsafe-no-fsync': true,
+    'listen-client-urls': client,
+    'advertise-client-urls': client,
+    'listen-peer-urls': peer,
+    'initial-advertise-peer-urls': peer,
+    'initial-cluster': `default=${peer}`,
+    logger: 'zap',
+    'log-level': 'warn',
+  });
+  return { ...watch(child), url: `unix://${join(directory, 'client:1')}` };
+}

@@ -1,0 +1,39 @@
+import { spawn } from 'node:child_process';
+import { join } from 'node:path';
+import { failure, watch } from '../node/child.ts';
+
+/** Where the modules are that a cluster's parts come from; their go.sum files vouch for what is downloaded. */
+export const modules = join(import.meta.dirname, '../../test/e2e/cluster');
+
+const success = 'ended with exit code 0';
+
+interface Options {
+  /** The folder below `modules`. */
+  folder?: string;
+  /** A file: of all processes that name it, one runs at a time. */
+  lock?: string;
+}
+
+/** Rejects with what to do when there is no Go. */
+export async function requireGo(): Promise<void> {
+  if ((await run(['go', 'version'], modules)).outcome !== success)
+    throw new Error(
+      'Go is missing: install it as https://go.dev/doc/install tells, or set KUBECONFIG to the cluster to test on',
+    );
+}
+
+/** Runs Go's tool; resolves to what it wrote to stdout. */
+export async function go(argv: readonly string[], { folder = '.', lock }: Options = {}): Promise<string> {
+  const command = [...(lock ? ['flock', lock] : []), 'go', ...argv];
+  const { outcome, child, output } = await run(command, join(modules, folder));
+  if (outcome !== success) throw new Error(failure(`go ${argv[0]}`, child));
+  return output;
+}
+
+async function run([program, ...argv]: readonly string[], cwd: string) {
+  const lines: string[] = [];
+  const child = watch(spawn(program!, argv, { cwd, stdio: ['ignore', 'pipe', 'pipe'] }), (line) =>
+    lines.push(line),
+  );
+  return { outcome: await child.ended, child, output: lines.join('\n') };
+}

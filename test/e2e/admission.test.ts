@@ -1,0 +1,172 @@
+import assert from 'node:assert/strict';
+import { globSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { AdmissionregistrationV1Api, CoreV1Api, type V1Pod } from '@kubernetes/client-node';
+import { parseAllDocuments } from 'yaml';
+import { parse as parseSamples } from '../../scripts/demo/scrape.ts';
+import { startWebhook } from '../../scripts/demo/webhook.ts';
+import { injectedLabel, statusAnnotation } from '../../sidecar/contract/annotations.ts';
+import { containerName } from '../../sidecar/contract/pod.ts';
+import { decide } from '../../webhook/admission/decide.ts';
+import { injectionConfig } from '../../webhook/config.ts';
+import { testCluster } from '../support/cluster.ts';
+import { eventually } from '../support/eventually.ts';
+import { createClient } from '../webhook/client.ts';
+import { askingPod, podNames, readPod } from '../webhook/fixtures.ts';
+
+const root = join(import.meta.dirname, '../..');
+const image = 'example.com/bpf-sidecar:test';
+
+const cluster = await testCluster();
+const skip = cluster.cannotCallUs;
+const core = cluster.config.makeApiClient(CoreV1Api);
+const namespace = await cluster.createNamespace();
+const webhook = await startWebhook(image);
+cluster.defer(() => webhook.terminate(5));
+if (!skip) await register();
+
+/** Has the API server ask the webhook about pods of the namespace that have the annotation, and insist on an answer. */
+async function register(): Promise<void> {
+  const api = cluster.config.makeApiClient(AdmissionregistrationV1Api);
+  const name = `bpf-sidecar-${namespace}`;
+  await api.createMutatingWebhookConfiguration({
+    body: {
+      metadata: { name },
+      webhooks: [
+        {
+          name: 'pods.bpf.sh',
+          clientConfig: {
+            url: `${webhook.url}/mutate`,
+            caBundle: Buffer.from(webhook.ca).toString('base64'),
+          },
+          rules: [{ apiGroups: [''], apiVersions: ['v1'], operations: ['CREATE'], resources: ['pods'] }],
+          namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': namespace } },
+          matchConditions: [
+            {
+              name: 'asks-for-the-sidecar',
+              expression: "'bpf.sh/inject' in object.metadata.?annotations.orValue({})",
+            },
+          ],
+          admissionReviewVersions: ['v1'],
+          sideEffects: 'None',
+          failurePolicy: 'Fail',
+          reinvocationPolicy: 'IfNeeded',
+        },
+      ],
+    },
+  });
+  cluster.defer(() => api.deleteMutatingWebhookConfiguration({ name }));
+  // The API server learns of it in its own time.
+  await eventually(async () =>
+    assert.deepEqual(initContainers(await create(askingPod(), { dryRun: 'All' })), [containerName]),
+  );
+}
+
+function create(pod: V1Pod, options: { dryRun?: 'All' } = {}): Promise<V1Pod> {
+  return core.createNamespacedPod({ namespace, body: pod, fieldValidation: 'Strict', ...options });
+}
+
+/** The reviews that the webhook has answered by now, by result and reason. */
+async function admissions(): Promise<Record<string, number>> {
+  const { body } = await createClient(webhook.url, webhook.ca)({ path: '/metrics' });
+  const samples = parseSamples(body).filter(({ name }) => name === 'bpf_webhook_admissions_total');
+  return Object.fromEntries(
+    samples.map(({ labels, value }) => [[labels.result, labels.reason].filter(Boolean).join(' '), value]),
+  );
+}
+
+/** What `action` adds to the reviews. */
+async function admissionsOf(action: () => Promise<unknown>): Promise<Record<string, number>> {
+  const before = await admissions();
+  await action();
+  const more = Object.entries(await admissions()).map(
+    ([outcome, value]) => [outcome, value - (before[outcome] ?? 0)] as const,
+  );
+  return Object.fromEntries(more.filter(([, value]) => value > 0));
+}
+
+const initContainers = (pod: V1Pod) => pod.spec!.initContainers?.map(({ name }) => name);
+const named = (name: string) => {
+  const pod = askingPod();
+  return { ...pod, metadata: { ...pod.metadata, name } };
+};
+
+const skipped = { skip };
+
+test(
+  'a pod that asks is stored with the sidecar, which the API server then changes, and asks about again',
+  skipped,
+  async () => {
+    const outcomes = await admissionsOf(() => create(askingPod({ probes: 'network,tcp' })));
+    // The service account's token is mounted into the sidecar too, so the webhook is asked whether it minds.
+    assert.deepEqual(outcomes, { injected: 1, 'skipped already-injected': 1 });
+
+    const { metadata, spec } = await core.readNamespacedPod({ name: 'web', namespace });
+    assert.deepEqual(
+      spec!.initContainers!.map(({ name, image, restartPolicy }) => ({ name, image, restartPolicy })),
+      [{ name: containerName, image, restartPolicy: 'Always' }],
+    );
+    assert.deepEqual(
+      spec!.containers.map(({ name }) => name),
+      ['web'],
+    );
+    assert.equal(metadata!.labels![injectedLabel], 'true');
+    const status = JSON.parse(metadata!.annotations![statusAnnotation]!);
+    assert.deepEqual([status.container, status.probes], [containerName, ['network', 'tcp']]);
+    const volumes = spec!.volumes!.map(({ name }) => name);
+    assert.deepEqual(
+      status.volumes.filter((name: string) => !volumes.includes(name)),
+      [],
+    );
+  },
+);
+
+test('a pod that does not ask never reaches the webhook', skipped, async () => {
+  const pod = askingPod();
+  pod.metadata = { name: 'plain', annotations: { 'example.com/inject': 'true' } };
+  assert.deepEqual(await admissionsOf(() => create(pod)), {});
+  const { spec } = await core.readNamespacedPod({ name: 'plain', namespace });
+  assert.equal(spec!.initContainers, undefined);
+});
+
+test('a dry run shows the sidecar and stores nothing', skipped, async () => {
+  assert.deepEqual(initContainers(await create(named('tried'), { dryRun: 'All' })), [containerName]);
+  await assert.rejects(core.readNamespacedPod({ name: 'tried', namespace }), { code: 404 });
+});
+
+test('the manifest of a pod that has its sidecar can be created again', skipped, async () => {
+  const { metadata, spec } = await create(named('first'));
+  const { labels, annotations } = metadata!;
+  const again = { ...askingPod(), metadata: { name: 'second', labels, annotations }, spec };
+  let second: V1Pod | undefined;
+  const outcomes = await admissionsOf(async () => {
+    second = await create(again);
+  });
+  assert.deepEqual(outcomes, { 'skipped already-injected': 1 });
+  assert.deepEqual(second!.spec, spec);
+});
+
+test('who makes a mistake in an annotation is told, and gets the pod', skipped, async () => {
+  const path = `/api/v1/namespaces/${namespace}/pods?dryRun=All`;
+  const { status, body, warnings } = await cluster.call('POST', path, askingPod({ probes: 'netwrok' }));
+  assert.equal(status, 201);
+  assert.equal(initContainers(body), undefined);
+  assert.equal(warnings.length, 1);
+  assert.match(warnings[0]!, /^299 - "no bpf-sidecar \(invalid-annotation\): annotation bpf\.sh\/probes=/);
+});
+
+const examples = globSync('examples/**/*.yaml', { cwd: root })
+  .flatMap((file) =>
+    parseAllDocuments(readFileSync(join(root, file), 'utf8')).map((document) => [file, document.toJS()]),
+  )
+  .filter(([, object]) => object.kind === 'Pod');
+
+for (const [what, pod] of [...examples, ...podNames.map((name) => [name, readPod(name)])]) {
+  test(`the API server takes the sidecar in the pod of ${what}`, skipped, async () => {
+    const expected = decide(pod, injectionConfig(image)).inject ? 'true' : undefined;
+    const { namespace: _, ...metadata } = pod.metadata;
+    const { metadata: stored } = await create({ ...pod, metadata }, { dryRun: 'All' });
+    assert.equal(stored!.labels?.[injectedLabel], expected);
+  });
+}
