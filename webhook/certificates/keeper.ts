@@ -92,7 +92,7 @@ export function keepCertificate({ server, source, clock, metrics, log }: KeeperO
       const time = failed ? wait * (0.5 + Math.random() / 2) : lastLook.again - clock.now();
       wait = failed ? Math.min(2 * wait, patience.most) : patience.first;
       await clock.sleep(pause, stopping.signal);
-      await clock.sleep(time - pause, AbortSignal.any([stopping.signal, awake.signal]));
+      await clock.sleep(Math.max(0, time - pause), AbortSignal.any([stopping.signal, awake.signal]));
     }
   }
 

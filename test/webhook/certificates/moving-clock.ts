@@ -24,7 +24,7 @@ export class MovingClock implements Clock {
         return;
       }
       const sleeper = {
-        at: this.#now + Math.max(0, time),
+        at: this.#now + time,
         wake: () => {
           this.#sleepers.delete(sleeper);
           signal.removeEventListener('abort', sleeper.wake);
