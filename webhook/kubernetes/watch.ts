@@ -117,7 +117,8 @@ export function watchObjects<Kept>(api: Api, log: Log, options: WatchOptions<Kep
       signal,
     });
     solved();
-    response.setTimeout(silence, () => response.destroy());
+    // Without an error the lines would never end.
+    response.setTimeout(silence, () => response.destroy(new Error(`no word for ${silence / 1000} s`)));
     for await (const line of createInterface(response)) take(JSON.parse(line));
   }
 
