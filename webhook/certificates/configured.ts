@@ -38,7 +38,7 @@ export function keepConfiguredCertificate({
       path: collection,
       fieldSelector: `metadata.name=${object}`,
       metadataOnly: true,
-      keep: () => true,
+      keep: ({ metadata }) => metadata.resourceVersion,
       onChange: keeper.wake,
     }),
   );

@@ -19,10 +19,12 @@ export interface WatchOptions<Kept> {
   fieldSelector?: string;
   /** Only the metadata of the objects is asked for, and sent. */
   metadataOnly?: boolean;
-  /** What is kept of an object: it should be small. */
-  keep(object: ApiObject): Kept;
-  /** Called for each object that came or changed, and, without `kept`, that has gone. */
-  onChange?(id: string, kept: Kept | undefined): void;
+  /** What is kept of an object: it should be small. `before`, what was kept until now, when that is still right. */
+  keep(object: ApiObject, before: Kept | undefined): Kept;
+  /** Called when something else is kept of an object than before, and, without `kept`, when it has gone. */
+  onChange?(id: string, kept: Kept | undefined, before: Kept | undefined): void;
+  /** Called when the API server does not know the kind, which the log then does not tell, and when it does again. */
+  onMissing?(missing: boolean): void;
 }
 
 /** The objects of a kind, as the API server last told them. */
@@ -44,6 +46,7 @@ const silence = 150_000;
 /** Milliseconds before the first attempt after a failure, and the most that it grows to. */
 const patience = { first: 500, most: 30_000 };
 const gone = 410;
+const notFound = 404;
 
 const partial = (kind: string) => `application/json;as=${kind};g=meta.k8s.io;v=v1,application/json`;
 
@@ -56,7 +59,7 @@ export function idOf({ namespace = '', name }: { namespace?: string; name: strin
  * server that is away, is tried again and again, and told once in the log; what was known stays known.
  */
 export function watchObjects<Kept>(api: Api, log: Log, options: WatchOptions<Kept>): Watched<Kept> {
-  const { path, labelSelector, fieldSelector, metadataOnly = false, keep, onChange } = options;
+  const { path, labelSelector, fieldSelector, metadataOnly = false, keep, onChange, onMissing } = options;
   const objects = new Map<string, Kept>();
   const stopping = new AbortController();
   const { signal } = stopping;
@@ -65,17 +68,20 @@ export function watchObjects<Kept>(api: Api, log: Log, options: WatchOptions<Kep
   /** Where to go on watching; undefined when all has to be listed again. */
   let version: string | undefined;
   let lastProblem: string | undefined;
+  let isMissing = false;
 
   function put(object: ApiObject): string {
     const id = idOf(object.metadata);
-    const kept = keep(object);
+    const before = objects.get(id);
+    const kept = keep(object, before);
     objects.set(id, kept);
-    onChange?.(id, kept);
+    if (kept !== before) onChange?.(id, kept, before);
     return id;
   }
 
   function remove(id: string): void {
-    if (objects.delete(id)) onChange?.(id, undefined);
+    const before = objects.get(id);
+    if (objects.delete(id)) onChange?.(id, undefined, before);
   }
 
   async function list(): Promise<void> {
@@ -98,6 +104,7 @@ export function watchObjects<Kept>(api: Api, log: Log, options: WatchOptions<Kep
     } while (next);
     for (const id of objects.keys()) if (!seen.has(id)) remove(id);
     version = listed;
+    found();
     isSynced = true;
     synced.resolve();
   }
@@ -135,7 +142,24 @@ export function watchObjects<Kept>(api: Api, log: Log, options: WatchOptions<Kep
     version = object.metadata.resourceVersion ?? version;
   }
 
+  function found(): void {
+    if (isMissing) onMissing?.(false);
+    isMissing = false;
+  }
+
+  function failed(error: Error): void {
+    if (onMissing && error instanceof ApiError && error.status === notFound) {
+      version = undefined;
+      if (!isMissing) onMissing(true);
+      isMissing = true;
+      return;
+    }
+    if (error.message !== lastProblem) log('warn', 'cannot watch', { path, error: error.message });
+    lastProblem = error.message;
+  }
+
   function solved(): void {
+    found();
     if (lastProblem !== undefined) log('info', 'watching again', { path });
     lastProblem = undefined;
   }
@@ -149,13 +173,9 @@ export function watchObjects<Kept>(api: Api, log: Log, options: WatchOptions<Kep
         wait = patience.first;
       } catch (error) {
         if (signal.aborted) return;
-        const { message } = error as Error;
         // The API server remembers the changes of the last minutes only.
         if (error instanceof ApiError && error.status === gone) version = undefined;
-        else {
-          if (message !== lastProblem) log('warn', 'cannot watch', { path, error: message });
-          lastProblem = message;
-        }
+        else failed(error as Error);
         await delay(wait * (0.5 + Math.random() / 2), undefined, { signal }).catch(() => {});
         wait = Math.min(2 * wait, patience.most);
       }
