@@ -5,6 +5,7 @@ import { builtinProbes } from '../../sidecar/contract/probes.ts';
 import { createOwnMetrics } from '../../sidecar/metrics.ts';
 import { builtinProbe } from '../../sidecar/source.ts';
 import { createMetrics } from '../../webhook/metrics.ts';
+import { createMonitorMetrics } from '../../webhook/monitors/metrics.ts';
 
 /** What follows this line in docs/metrics.md is made by `npm run build:docs`. */
 const mark =
@@ -25,11 +26,13 @@ export async function withMetricTables(document: string): Promise<string> {
     podLabels: () => ({}),
     close: async () => {},
   });
+  const { registry } = createMetrics();
+  createMonitorMetrics(registry, { waiting: () => 0, apart: () => 0 });
   return [
     `${head}${mark}`,
     ...probes,
     `## The sidecar about itself\n\nThese have \`container="bpf-sidecar"\`.\n\n${table(await rowsOf(sidecar.registry))}`,
-    `## The webhook about itself\n\nThe webhook serves these on its own port, \`/metrics\`, over HTTPS.\n\n${table(await rowsOf(createMetrics().registry))}`,
+    `## The webhook about itself\n\nThe webhook serves these on its own port, \`/metrics\`, over HTTPS.\n\n${table(await rowsOf(registry))}`,
   ].join('\n');
 }
 

@@ -153,8 +153,10 @@ export function keepMonitors(options: MonitorsOptions): void {
       (kind) => present[kind].objects.has(id) && !desired.some((object) => object.kind === kind),
     );
     if (outdated.length + excess.length === 0) results.inc({ result: 'unchanged' });
-    for (const { kind, object } of outdated) {
+    for (const { kind, hash, object } of outdated) {
       await pace();
+      // Another replica may have been quicker meanwhile.
+      if (present[kind].objects.get(id) === hash) continue;
       await applyObject(api, pathOf(kind, id), object, { force: present[kind].objects.has(id), signal });
       results.inc({ result: 'written' });
     }
