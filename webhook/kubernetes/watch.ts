@@ -91,14 +91,15 @@ export function watchObjects<Kept>(api: Api, log: Log, options: WatchOptions<Kep
     do {
       const page = await api.call<{
         metadata: { continue?: string; resourceVersion: string };
-        items: ApiObject[];
+        items: ApiObject[] | null;
       }>({
         path,
         query: { labelSelector, fieldSelector, limit: pageSize, continue: next },
         ...(metadataOnly && { accept: partial('PartialObjectMetadataList') }),
         signal,
       });
-      for (const object of page.items) seen.add(put(object));
+      // Null where there is none, in a list of metadata.
+      for (const object of page.items ?? []) seen.add(put(object));
       next = page.metadata.continue;
       listed = page.metadata.resourceVersion;
     } while (next);
