@@ -182,7 +182,7 @@ export function keepMonitors(options: MonitorsOptions): void {
 
   /** Whether the API server knows of such a pod. */
   async function isSelecting(namespace: string, selector: Record<string, string>): Promise<boolean> {
-    const { items } = await api.call<{ items: unknown[] }>({
+    const { items } = await api.call<{ items: unknown[] | null }>({
       path: `/api/v1/namespaces/${namespace}/pods`,
       query: {
         labelSelector: Object.entries(selector)
@@ -194,7 +194,7 @@ export function keepMonitors(options: MonitorsOptions): void {
       accept: 'application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1',
       signal,
     });
-    return items.length > 0;
+    return items !== null && items.length > 0;
   }
 
   async function remove(id: string, kind: Kind): Promise<void> {
