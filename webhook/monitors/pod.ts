@@ -1,5 +1,6 @@
-import { idLabel, scrapeDuration, statusAnnotation } from '../../sidecar/contract/annotations.ts';
+import { idLabel, scrapeDuration } from '../../sidecar/contract/annotations.ts';
 import { identityShape } from '../admission/identity.ts';
+import { readStatus } from '../admission/metadata.ts';
 import type { ApiObject } from '../kubernetes/watch.ts';
 
 /** What is kept in mind of an injected pod: there may be 100,000. */
@@ -32,21 +33,11 @@ export function readInjectedPod({ metadata }: ApiObject, before?: InjectedPod): 
     name,
     uid,
     id: id !== undefined && identityShape.test(id) ? id : undefined,
-    port: portOf(annotations?.[statusAnnotation]),
+    port: readStatus({ metadata })?.port,
     interval: duration('bpf.sh/scrape-interval'),
     timeout: duration('bpf.sh/scrape-timeout'),
   };
   const isSame =
     before && (Object.keys(pod) as (keyof InjectedPod)[]).every((field) => pod[field] === before[field]);
   return isSame ? before : pod;
-}
-
-function portOf(status: string | undefined): number | undefined {
-  if (status === undefined) return undefined;
-  try {
-    const { port } = JSON.parse(status) ?? {};
-    return Number.isInteger(port) && port >= 1 && port <= 65535 ? port : undefined;
-  } catch {
-    return undefined;
-  }
 }
