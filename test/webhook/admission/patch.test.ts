@@ -5,6 +5,7 @@ import jsonpatch from 'fast-json-patch';
 import { parse, stringify } from 'yaml';
 import { decide } from '../../../webhook/admission/decide.ts';
 import { buildPatch } from '../../../webhook/admission/patch.ts';
+import { buildRemoval } from '../../../webhook/admission/removal.ts';
 import type { InjectionConfig, Privilege } from '../../../webhook/config.ts';
 import { askingPod, config, fixtures, podId, podNames, type Raw, readPod } from '../fixtures.ts';
 
@@ -121,6 +122,20 @@ test('where Prometheus goes by annotations the pod gets them, unless it has some
     'prometheus.io/path': '/metrics',
   });
   assert.deepEqual(scraped({ 'prometheus.io/scrape': 'false' }), { 'prometheus.io/scrape': 'false' });
+});
+
+test('the annotations for Prometheus go with the sidecar, unless somebody has changed them', () => {
+  const withoutSidecar = (pod: Raw) =>
+    jsonpatch.applyPatch(pod, buildRemoval(pod), true, false).newDocument.metadata.annotations;
+  const pod = admitted(askingPod(), { scrapeAnnotations: true });
+  assert.deepEqual(withoutSidecar(pod), { 'bpf.sh/inject': 'true' });
+  pod.metadata.annotations['prometheus.io/port'] = '8080';
+  assert.deepEqual(withoutSidecar(pod), {
+    'bpf.sh/inject': 'true',
+    'prometheus.io/scrape': 'true',
+    'prometheus.io/port': '8080',
+    'prometheus.io/path': '/metrics',
+  });
 });
 
 test('an identity that a manifest has kept from another pod is replaced', () => {
