@@ -34,6 +34,8 @@ export interface Watched<Kept> {
   /** Resolves when all have been listed once. */
   readonly synced: Promise<void>;
   isSynced(): boolean;
+  /** Why the objects may have changed since: what went wrong when they were last asked for. */
+  problem(): Error | undefined;
   stop(): void;
 }
 
@@ -67,7 +69,7 @@ export function watchObjects<Kept>(api: Api, log: Log, options: WatchOptions<Kep
   let isSynced = false;
   /** Where to go on watching; undefined when all has to be listed again. */
   let version: string | undefined;
-  let lastProblem: string | undefined;
+  let problem: Error | undefined;
   let isMissing = false;
 
   function put(object: ApiObject): string {
@@ -91,6 +93,7 @@ export function watchObjects<Kept>(api: Api, log: Log, options: WatchOptions<Kep
     do {
       const page = await api.call<{
         metadata: { continue?: string; resourceVersion: string };
+        /** Null for none, where only metadata is asked for. */
         items: ApiObject[] | null;
       }>({
         path,
@@ -98,7 +101,6 @@ export function watchObjects<Kept>(api: Api, log: Log, options: WatchOptions<Kep
         ...(metadataOnly && { accept: partial('PartialObjectMetadataList') }),
         signal,
       });
-      // Null where there is none, in a list of metadata.
       for (const object of page.items ?? []) seen.add(put(object));
       next = page.metadata.continue;
       listed = page.metadata.resourceVersion;
@@ -144,25 +146,28 @@ export function watchObjects<Kept>(api: Api, log: Log, options: WatchOptions<Kep
   }
 
   function found(): void {
-    if (isMissing) onMissing?.(false);
+    if (!isMissing) return;
     isMissing = false;
+    problem = undefined;
+    onMissing?.(false);
   }
 
   function failed(error: Error): void {
+    const toldBefore = error.message === problem?.message;
+    problem = error;
     if (onMissing && error instanceof ApiError && error.status === notFound) {
       version = undefined;
       if (!isMissing) onMissing(true);
       isMissing = true;
       return;
     }
-    if (error.message !== lastProblem) log('warn', 'cannot watch', { path, error: error.message });
-    lastProblem = error.message;
+    if (!toldBefore) log('warn', 'cannot watch', { path, error: error.message });
   }
 
   function solved(): void {
     found();
-    if (lastProblem !== undefined) log('info', 'watching again', { path });
-    lastProblem = undefined;
+    if (problem !== undefined) log('info', 'watching again', { path });
+    problem = undefined;
   }
 
   async function run(): Promise<void> {
@@ -184,5 +189,11 @@ export function watchObjects<Kept>(api: Api, log: Log, options: WatchOptions<Kep
   }
 
   void run();
-  return { objects, synced: synced.promise, isSynced: () => isSynced, stop: () => stopping.abort() };
+  return {
+    objects,
+    synced: synced.promise,
+    isSynced: () => isSynced,
+    problem: () => problem,
+    stop: () => stopping.abort(),
+  };
 }
