@@ -23,16 +23,27 @@ export function addMetadata(pod: Pod, added: Record<Field, Record<string, string
 }
 
 /** What the status annotation says, if there is one that can be read. Anybody can write it. */
-export function readStatus(pod: Pod): Required<Pick<Status, 'volumes' | 'annotations'>> | undefined {
+export function readStatus(
+  pod: unknown,
+): (Required<Pick<Status, 'volumes' | 'annotations'>> & { port?: number }) | undefined {
   const text = annotationsOf(pod)[statusAnnotation];
   if (typeof text !== 'string') return undefined;
   try {
     const status: unknown = JSON.parse(text);
     if (!isObject(status)) return undefined;
-    return { volumes: strings(status.volumes), annotations: strings(status.annotations) };
+    const { port } = status;
+    return {
+      volumes: strings(status.volumes),
+      annotations: strings(status.annotations),
+      ...(isPort(port) && { port }),
+    };
   } catch {
     return undefined;
   }
+}
+
+function isPort(value: unknown): value is number {
+  return typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= 65535;
 }
 
 function strings(value: unknown): string[] {
