@@ -2,10 +2,13 @@ import {
   chmodSync,
   existsSync,
   mkdtempSync,
+  readdirSync,
+  readFileSync,
   readlinkSync,
   renameSync,
   rmSync,
   symlinkSync,
+  unlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
@@ -42,21 +45,38 @@ export function quote(text: string): string {
   return `"${escaped}"`;
 }
 
+/** The files of a volume, by their names. */
+export type Files = Readonly<Record<string, string | Buffer>>;
+
 /**
  * Writes all files of a volume at once, as kubelet does: they lie in a new hidden directory, and a reader
- * sees either all old or all new ones, because only the link `..data` changes.
+ * sees either all old or all new ones, because only the link `..data` changes. Nothing is written when nothing changed.
  */
-export function writeVolume(directory: string, files: Readonly<Record<string, string>>): void {
+export function writeVolume(directory: string, files: Files): void {
   const data = join(directory, '..data');
+  if (existsSync(data) && holds(data, files)) return;
   const previous = existsSync(data) ? readlinkSync(data) : undefined;
   const next = mkdtempSync(
     join(directory, `..${new Date().toISOString().slice(0, 19).replace(/[-T:]/g, '_')}.`),
   );
   chmodSync(next, 0o755);
-  for (const [name, text] of Object.entries(files)) writeFileSync(join(next, name), text);
+  for (const [name, content] of Object.entries(files)) writeFileSync(join(next, name), content);
   symlinkSync(next.slice(directory.length + 1), `${data}_tmp`);
   renameSync(`${data}_tmp`, data);
+  const links = readdirSync(directory).filter((name) => !name.startsWith('..'));
   for (const name of Object.keys(files))
-    if (!existsSync(join(directory, name))) symlinkSync(join('..data', name), join(directory, name));
+    if (!links.includes(name)) symlinkSync(join('..data', name), join(directory, name));
+  for (const name of links) if (!Object.hasOwn(files, name)) unlinkSync(join(directory, name));
   if (previous !== undefined) rmSync(join(directory, previous), { recursive: true });
+}
+
+function holds(directory: string, files: Files): boolean {
+  const names = readdirSync(directory);
+  return (
+    names.length === Object.keys(files).length &&
+    names.every(
+      (name) =>
+        files[name] !== undefined && readFileSync(join(directory, name)).equals(Buffer.from(files[name])),
+    )
+  );
 }

@@ -3,20 +3,20 @@ import { type Child, failure, watch } from './child.ts';
 import { fieldValue } from './fields.ts';
 import { awaitStartup } from './probe.ts';
 import type { Sandbox } from './sandbox.ts';
-import { makeVolumes, mountsOf, writeDownwardFiles } from './volumes.ts';
+import { makeVolumes, mountsOf, type VolumeSources, writeFiles } from './volumes.ts';
 
 /** What this machine has in place of a cluster's registry and node. */
-export interface Surroundings {
+export interface Surroundings extends VolumeSources {
   /** For each image name the command that the image would start. */
   images: Readonly<Record<string, { entrypoint: string[] }>>;
-  /** Other paths for some hostPath volumes. */
-  hostPaths?: Readonly<Record<string, string>>;
 }
 
 export interface RunningPod {
   containers: RunningContainer[];
   /** Changes the annotations of the running pod: the files of its downward API volumes follow. */
   updateAnnotations(annotations: Record<string, string>): void;
+  /** Brings its volumes the ConfigMaps and Secrets as they are now. */
+  updateVolumes(): void;
   /** Ends the containers and then the sidecars, last first: SIGTERM, and SIGKILL after the grace period. */
   stop(): Promise<void>;
 }
@@ -35,7 +35,7 @@ export async function startPod(
   sandbox: Sandbox,
   surroundings: Surroundings,
 ): Promise<RunningPod> {
-  const volumes = makeVolumes(pod, sandbox, surroundings.hostPaths ?? {});
+  const volumes = makeVolumes(pod, sandbox, surroundings);
   const sidecars: RunningContainer[] = [];
   const containers: RunningContainer[] = [];
   const grace = pod.spec?.terminationGracePeriodSeconds ?? 30;
@@ -74,8 +74,9 @@ export async function startPod(
     containers: [...sidecars, ...containers],
     updateAnnotations(annotations) {
       current = { ...current, metadata: { ...current.metadata, annotations } };
-      writeDownwardFiles(current, sandbox, volumes);
+      writeFiles(current, sandbox, surroundings, volumes);
     },
+    updateVolumes: () => writeFiles(current, sandbox, surroundings, volumes),
     stop,
   };
 }
