@@ -128,7 +128,7 @@ export function createSidecar(
 
   async function update(): ReturnType<Update> {
     const settings = attempt(readSettings);
-    const wanted = settings instanceof Error ? [] : wantedProbes(settings);
+    const wanted = settings instanceof Error ? [] : wantedProbes(settings, identity.programsWithSpec);
     const reading = { settings, versions: wanted.map(({ version }) => version) };
     if (closed || isDeepStrictEqual(reading, lastRead)) return undefined;
     lastRead = reading;

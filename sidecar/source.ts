@@ -31,8 +31,11 @@ export interface WantedProbe {
 
 const maxObjectBytes = 16 * 1024 * 1024;
 
-/** The built-in probes, then the programs, as they are now. */
-export function wantedProbes({ probes, programs, probeOptions }: PodSettings): WantedProbe[] {
+/** The built-in probes, then the programs, as they are now; those `withSpec` are not run before their metric spec is there. */
+export function wantedProbes(
+  { probes, programs, probeOptions }: PodSettings,
+  withSpec: readonly string[],
+): WantedProbe[] {
   return [
     ...probes.map((name) => {
       const options = probeOptions[name] ?? {};
@@ -43,7 +46,7 @@ export function wantedProbes({ probes, programs, probeOptions }: PodSettings): W
       version: Object.values(programFiles)
         .map((file) => versionOf(join(mountPaths.programs, name, file)))
         .join(),
-      read: () => readProgram(name),
+      read: () => readProgram(name, withSpec.includes(name)),
     })),
   ];
 }
@@ -65,19 +68,24 @@ function boundLabels(metric: Metric, bounds: ReadonlyMap<string, number>): Metri
 }
 
 /** A user's own, from the volume that holds it. */
-async function readProgram(name: string): Promise<ProbeSource> {
+async function readProgram(name: string, hasSpec: boolean): Promise<ProbeSource> {
   if (isBuiltin(name))
     throw new Error(`program ${name} has the name of a built-in probe; give its BPF resource another one`);
   const directory = join(mountPaths.programs, name);
   const elf = readIfThere(join(directory, programFiles.object), maxObjectBytes);
-  if (elf === undefined)
-    throw new Error(
-      `program ${name} is not there: ${join(directory, programFiles.object)} must be a file of the volume that the webhook adds`,
-    );
-  await tryObject(name, elf);
+  if (elf === undefined) throw missing(`program ${name}`, directory, programFiles.object);
   const yaml = readIfThere(join(directory, programFiles.spec), specLimits.bytes);
+  if (yaml === undefined && hasSpec)
+    throw missing(`the metric spec of program ${name}`, directory, programFiles.spec);
+  await tryObject(name, elf);
   if (yaml === undefined) return { name, elf };
   return { name, elf, spec: await readSpecApart(yaml, `${name}/${programFiles.spec}`) };
+}
+
+function missing(what: string, directory: string, file: string): Error {
+  return new Error(
+    `${what} is not there: ${join(directory, file)} comes from the ConfigMap or Secret that its BPF resource named when the pod was created`,
+  );
 }
 
 function readIfThere(path: string, most: number): Buffer | undefined {

@@ -37,6 +37,8 @@ export const environment = {
   nodeWide: 'ALLOW_NODE_WIDE',
   /** `true` when the sidecar gives up, once its probes are attached, what it would need to change them. */
   attachOnly: 'ATTACH_ONLY',
+  /** Names of the user's own programs, separated by commas, whose metric spec is or will be in their directory. */
+  programsWithSpec: 'PROGRAMS_WITH_SPEC',
 } as const;
 
 /** HTTP paths of the sidecar's port. */

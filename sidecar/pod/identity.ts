@@ -12,6 +12,8 @@ export interface Identity {
   nodeWide: boolean;
   /** Whether the administrator has the sidecar give up, once its probes are attached, what a change would need. */
   attachOnly: boolean;
+  /** The user's own programs that are nothing without their metric spec. */
+  programsWithSpec: readonly string[];
 }
 
 /** Throws an Error that names the variable that is missing. */
@@ -30,5 +32,6 @@ export function readIdentity(env: NodeJS.ProcessEnv): Identity {
     hostNetwork: env[environment.hostNetwork] === 'true',
     nodeWide: env[environment.nodeWide] === 'true',
     attachOnly: env[environment.attachOnly] === 'true',
+    programsWithSpec: env[environment.programsWithSpec]?.split(',') ?? [],
   };
 }

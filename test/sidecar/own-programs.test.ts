@@ -125,7 +125,7 @@ test('a bad change leaves the program as it was, and is told', async (t) => {
       /object mine was given up: loading it takes more than 128 MiB, or than the memory limit/,
     ],
     [{ elf, yaml: spec('syscalls_total') }, /the name bpf_syscalls_total is already one of probe syscalls/],
-    [{}, /program mine is not there: .*program\.bpf\.o must be a file of the volume/],
+    [{}, /program mine is not there: .*program\.bpf\.o comes from the ConfigMap/],
   ] as const) {
     change('mine', files);
     await eventually(async () => assert.match((await request(pod.url('/'))).text, reason));
