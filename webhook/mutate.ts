@@ -1,5 +1,5 @@
 import type { Log } from '../sidecar/contract/log.ts';
-import { type AdmissionConfig, admit, type LabelsOf } from './admission/admit.ts';
+import { type AdmissionConfig, admit, type LabelsOf, type ProgramsOf } from './admission/admit.ts';
 import { skipReasons } from './admission/reasons.ts';
 import { eventSubject } from './admission/subject.ts';
 import type { Report } from './kubernetes/events.ts';
@@ -10,6 +10,7 @@ export interface MutateOptions {
   config: AdmissionConfig;
   /** Left out where there is no API server to ask. */
   labelsOf?: LabelsOf;
+  programsOf?: ProgramsOf;
   metrics: Pick<Metrics, 'admissions'>;
   log: Log;
   /** Likewise. */
@@ -20,9 +21,9 @@ export interface MutateOptions {
  * Admission of pods with its effects: every decision is counted and logged, and there is an Event on the owner of a
  * pod that gets no sidecar and should, unless the request is a dry run.
  */
-export function createMutate({ config, labelsOf, metrics, log, report }: MutateOptions): Answer {
+export function createMutate({ config, labelsOf, programsOf, metrics, log, report }: MutateOptions): Answer {
   return (body) => {
-    const admission = admit(body, config, labelsOf);
+    const admission = admit(body, config, labelsOf, programsOf);
     if ('problem' in admission) return admission;
     const { review, request, result, reason, messages } = admission;
     const grave = reason !== '' && skipReasons[reason].warn;

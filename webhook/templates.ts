@@ -1,5 +1,5 @@
 import type { Log } from '../sidecar/contract/log.ts';
-import type { AdmissionConfig, LabelsOf } from './admission/admit.ts';
+import type { AdmissionConfig, LabelsOf, ProgramsOf } from './admission/admit.ts';
 import { checkWorkload } from './admission/check.ts';
 import type { Metrics } from './metrics.ts';
 import type { Answer } from './server.ts';
@@ -8,14 +8,15 @@ export interface CheckOptions {
   config: AdmissionConfig;
   /** Left out where there is no API server to ask. */
   labelsOf?: LabelsOf;
+  programsOf?: ProgramsOf;
   metrics: Pick<Metrics, 'templates'>;
   log: Log;
 }
 
 /** The check of pod templates with its effects: every one is counted, and what was found is logged. */
-export function createTemplateCheck({ config, labelsOf, metrics, log }: CheckOptions): Answer {
+export function createTemplateCheck({ config, labelsOf, programsOf, metrics, log }: CheckOptions): Answer {
   return (body) => {
-    const check = checkWorkload(body, config, labelsOf);
+    const check = checkWorkload(body, config, labelsOf, programsOf);
     if ('problem' in check) return check;
     const { review, request, reason, messages } = check;
     metrics.templates.inc({ reason });

@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { mountPaths, programFiles } from '../../sidecar/contract/pod.ts';
+import { parse } from 'yaml';
+import type { NamespacePrograms } from '../../webhook/programs/resolve.ts';
+import { readProgram } from '../../webhook/programs/resource.ts';
 import {
   parseOpenMetrics,
   promtoolComplaints,
@@ -22,29 +24,45 @@ const readme = readFileSync(join(directory, 'README.md'), 'utf8');
 const commands = [...readme.matchAll(/```sh\n(.*?)```/gs)].map(([, text]) => text!);
 const lines = readme.slice(readme.indexOf('    # HELP')).replace(/^ {4}/gm, '');
 
-/** A pod whose programs are compiled with the README's commands and mounted as the ConfigMaps would be. */
-async function podWithExamples(t: TestContext): Promise<ObservedPod> {
+/** The BPF resources of the examples, as the webhook reads them. */
+const programs: NamespacePrograms = {
+  resources: new Map(
+    ['packets.yaml', 'writes.yaml'].map((file) => {
+      const { metadata, spec } = parse(readFileSync(join(directory, file), 'utf8'));
+      return [metadata.name, readProgram(metadata.name, spec)];
+    }),
+  ),
+};
+
+/** What the README's commands make: the objects, and for each ConfigMap a directory with its keys. */
+function followReadme(t: TestContext): Record<string, string> {
   const root = mkdtempSync(join(tmpdir(), 'bpf-sidecar-test-'));
   t.after(() => rmSync(root, { recursive: true }));
-  for (const file of ['packets.bpf.c', 'writes.bpf.c']) copyFileSync(join(directory, file), join(root, file));
-  const compile = commands[0]!.split('\n').filter((command) => command.startsWith('clang'));
+  for (const file of readdirSync(directory)) copyFileSync(join(directory, file), join(root, file));
+  const steps = commands[0]!.split('\n');
+  const compile = steps.filter((command) => command.startsWith('clang'));
   assert.equal(compile.length, 2);
   execFileSync('sh', ['-ec', compile.join('\n')], { cwd: root });
-  const put = (name: string, object: string, spec?: string) => {
-    mkdirSync(join(root, name));
-    copyFileSync(join(root, object), join(root, name, programFiles.object));
-    if (spec) copyFileSync(join(directory, spec), join(root, name, programFiles.spec));
-  };
-  put('test', 'packets.bpf.o');
-  put('writes', 'writes.bpf.o', 'writes.metrics.yaml');
+  const configMaps = steps.flatMap((command) => {
+    const [, name, options] = /^kubectl create configmap (\S+) (.*)$/.exec(command) ?? [];
+    if (name === undefined) return [];
+    const configMap = join(root, 'configmaps', name);
+    mkdirSync(configMap, { recursive: true });
+    for (const [, file] of options!.matchAll(/--from-file=(\S+)/g))
+      copyFileSync(join(root, file!), join(configMap, file!));
+    return [[name, configMap]];
+  });
+  return Object.fromEntries(configMaps);
+}
+
+/** A pod that asks for the programs, as the webhook injects it. */
+function podWithExamples(t: TestContext): Promise<ObservedPod> {
   return podFor(t, {
     probes: '',
     node: '127.0.0.1',
-    edit(sidecar, pod) {
-      pod.metadata!.annotations!['bpf.sh/programs'] = 'test,writes';
-      pod.spec!.volumes!.push({ name: 'programs', hostPath: { path: root } });
-      sidecar.volumeMounts!.push({ name: 'programs', mountPath: mountPaths.programs, readOnly: true });
-    },
+    annotations: { 'bpf.sh/programs': 'test,writes' },
+    programs,
+    configMaps: followReadme(t),
   });
 }
 

@@ -16,6 +16,7 @@ import {
 } from '../../scripts/node/sandbox.ts';
 import { admit } from '../../webhook/admission/admit.ts';
 import { injectionConfig, type Privilege } from '../../webhook/config.ts';
+import type { NamespacePrograms } from '../../webhook/programs/resolve.ts';
 
 const image = 'bpf-sidecar:test';
 /** What the image of the sidecar starts. */
@@ -47,6 +48,10 @@ export interface ObservedPodOptions extends SandboxOptions {
   annotations?: Record<string, string>;
   labels?: Record<string, string>;
   privilege?: Privilege;
+  /** The BPF resources of the pod's namespace. */
+  programs?: NamespacePrograms;
+  /** ConfigMaps of the pod's namespace: by name a directory with a file for each key. */
+  configMaps?: Readonly<Record<string, string>>;
   /** Runs the sidecar in a cgroup namespace of its own. */
   cgroupNamespace?: boolean;
   /** Changes the pod that the webhook injected, and the sidecar's container in it, before it starts. */
@@ -79,7 +84,11 @@ export async function startObservedPod(options: ObservedPodOptions = {}): Promis
     const noBpffs = join(sandbox.volumes, 'bpf');
     mkdirSync(noBpffs);
     const hostPaths = { '/var/log/containers': sandbox.containerLogs, '/sys/fs/bpf': noBpffs };
-    const running = await startPod(pod, recording, { images, hostPaths });
+    const running = await startPod(pod, recording, {
+      images,
+      hostPaths,
+      ...(options.configMaps && { configMaps: options.configMaps }),
+    });
     const url = (path: string) => `http://${sandbox.address}:9387${path}`;
     return {
       sandbox,
@@ -136,7 +145,10 @@ export function samplesOf(text: string): Samples {
 }
 
 /** The pod as the webhook would have it, less its application containers: tests bring their own. */
-function inject(sandbox: Sandbox, { probes, annotations, labels, privilege }: ObservedPodOptions): V1Pod {
+function inject(
+  sandbox: Sandbox,
+  { probes, annotations, labels, privilege, programs }: ObservedPodOptions,
+): V1Pod {
   const object = {
     apiVersion: 'v1',
     kind: 'Pod',
@@ -153,10 +165,12 @@ function inject(sandbox: Sandbox, { probes, annotations, labels, privilege }: Ob
     },
     spec: { containers: [{ name: 'web', image: 'none' }] },
   };
-  const admission = admit(reviewOf(object, 'test', sandbox.namespace), {
-    sidecar: injectionConfig(image, privilege && { privilege }),
-    invalidAnnotations: 'admit',
-  });
+  const admission = admit(
+    reviewOf(object, 'test', sandbox.namespace),
+    { sidecar: injectionConfig(image, privilege && { privilege }), invalidAnnotations: 'admit' },
+    undefined,
+    () => programs,
+  );
   if ('problem' in admission) throw new Error(admission.problem);
   const { patch } = admission.review.response;
   if (patch === undefined)

@@ -1,9 +1,10 @@
 import type { WebhookConfig } from '../config-file.ts';
+import type { NamespacePrograms } from '../programs/resolve.ts';
 import { type Decision, decide } from './decide.ts';
 import { identityOf } from './identity.ts';
 import type { NamespaceLabels } from './namespace.ts';
 import { patchOf } from './patch.ts';
-import { type Skip, type SkipReason, skip, warningsOf } from './reasons.ts';
+import { isMistake, type Skip, type SkipReason, skip, warningsOf } from './reasons.ts';
 import {
   type AdmissionRequest,
   type AdmissionReview,
@@ -17,6 +18,9 @@ export type AdmissionConfig = Pick<WebhookConfig, 'sidecar' | 'invalidAnnotation
 /** What is known of a namespace, by its name. */
 export type LabelsOf = (namespace: string) => NamespaceLabels;
 
+/** The BPF resources of a namespace, by its name; undefined where there are none for anybody. */
+export type ProgramsOf = (namespace: string) => NamespacePrograms | undefined;
+
 export interface Admission {
   review: AdmissionReview;
   request: AdmissionRequest;
@@ -28,19 +32,21 @@ export interface Admission {
 
 /**
  * Answers one AdmissionReview of a pod. The pod is admitted, the application comes first: with the sidecar, or
- * without and, where somebody should know, with a warning. Only one with an invalid annotation may be refused, if
- * the administrator wants that. Returns a sentence when there is no review to answer. Pure.
+ * without and, where somebody should know, with a warning. Only one with a mistake in its annotations may be
+ * refused, if the administrator wants that. Returns a sentence when there is no review to answer. Pure.
  */
 export function admit(
   body: unknown,
   { sidecar, invalidAnnotations }: AdmissionConfig,
   labelsOf: LabelsOf = () => ({}),
+  programsOf: ProgramsOf = () => undefined,
 ): Admission | { problem: string } {
   const request = readReview(body);
   if ('problem' in request) return request;
-  const decision = misdirected(request) ?? decide(request.object, sidecar, labelsOf(request.namespace));
-  const refused =
-    !decision.inject && decision.reason === 'invalid-annotation' && invalidAnnotations === 'refuse';
+  const { namespace } = request;
+  const decision =
+    misdirected(request) ?? decide(request.object, sidecar, labelsOf(namespace), programsOf(namespace));
+  const refused = !decision.inject && isMistake(decision.reason) && invalidAnnotations === 'refuse';
   const result = decision.inject ? 'injected' : refused ? 'refused' : 'skipped';
   const reason = decision.inject ? '' : decision.reason;
   const messages = decision.inject ? decision.notes : decision.messages;

@@ -1,5 +1,5 @@
-import type { AdmissionConfig, LabelsOf } from './admit.ts';
-import { type SkipReason, skipReasons } from './reasons.ts';
+import type { AdmissionConfig, LabelsOf, ProgramsOf } from './admit.ts';
+import { isMistake, type SkipReason, skipReasons } from './reasons.ts';
 import { type AdmissionRequest, type AdmissionReview, answerReview, readReview } from './review.ts';
 import { decideWorkload, podPaths } from './workloads.ts';
 
@@ -19,17 +19,27 @@ export function checkWorkload(
   body: unknown,
   { sidecar, invalidAnnotations }: AdmissionConfig,
   labelsOf: LabelsOf = () => ({}),
+  programsOf: ProgramsOf = () => undefined,
 ): Check | { problem: string } {
   const request = readReview(body);
   if ('problem' in request) return request;
   const path = podPaths.get(request.kind);
   const labels = labelsOf(request.namespace);
-  // The pods come later, and so may the labels.
-  const decision = path && decideWorkload(request.object, path, sidecar, labels === 'unknown' ? {} : labels);
+  // The pods come later, and so may the labels and the BPF resources.
+  const decision =
+    path &&
+    decideWorkload(
+      request.object,
+      path,
+      sidecar,
+      labels === 'unknown' ? {} : labels,
+      programsOf(request.namespace),
+    );
   if (decision?.inject) return answer(request, '', decision.notes, 'bpf-sidecar');
-  if (!decision || !skipReasons[decision.reason].warn) return answer(request, '', [], '');
+  if (!decision || decision.reason === 'programs-unknown' || !skipReasons[decision.reason].warn)
+    return answer(request, '', [], '');
   const { reason, messages } = decision;
-  const refused = reason === 'invalid-annotation' && invalidAnnotations === 'refuse';
+  const refused = isMistake(reason) && invalidAnnotations === 'refuse';
   const fate = refused ? 'pods will be refused' : 'pods will get no bpf-sidecar';
   return answer(request, reason, messages, `${fate} (${reason})`);
 }

@@ -10,6 +10,7 @@ import type { Settings } from '../../sidecar/contract/annotations.ts';
 import { neededCapabilities } from '../../sidecar/contract/capabilities.ts';
 import { containerName, environment, mountPaths, paths } from '../../sidecar/contract/pod.ts';
 import type { InjectionConfig } from '../config.ts';
+import type { Program } from '../programs/resource.ts';
 import type { Pod } from './pod.ts';
 import { volumeNames } from './volumes.ts';
 
@@ -22,10 +23,12 @@ export const portName = 'bpf-metrics';
 export function buildContainer(
   pod: Pod,
   settings: Settings,
+  programs: readonly Program[],
   resources: V1ResourceRequirements,
   config: InjectionConfig,
 ): V1Container {
   const port = settings.metricsPort;
+  const withSpec = programs.filter(({ spec }) => spec !== undefined).map(({ name }) => name);
   return {
     name: containerName,
     image: config.image,
@@ -42,6 +45,7 @@ export function buildContainer(
       ...(pod.spec.hostNetwork ? [{ name: environment.hostNetwork, value: 'true' }] : []),
       ...(config.nodeWide ? [{ name: environment.nodeWide, value: 'true' }] : []),
       ...(config.privilege === 'attach-only' ? [{ name: environment.attachOnly, value: 'true' }] : []),
+      ...(withSpec.length > 0 ? [{ name: environment.programsWithSpec, value: withSpec.join() }] : []),
     ],
     ports: [
       {
@@ -66,9 +70,14 @@ export function buildContainer(
       { name: volumeNames.containerLogs, mountPath: mountPaths.containerLogs, readOnly: true },
       { name: volumeNames.bpffs, mountPath: mountPaths.bpffs },
       // Built-in probes look into no other container's files.
-      ...(settings.programs.length > 0
+      ...(programs.length > 0
         ? [{ name: volumeNames.proc, mountPath: mountPaths.proc, readOnly: true }]
         : []),
+      ...programs.map(({ name }, index) => ({
+        name: volumeNames.program(index),
+        mountPath: `${mountPaths.programs}/${name}`,
+        readOnly: true,
+      })),
     ],
   };
 }

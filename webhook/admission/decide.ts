@@ -6,6 +6,7 @@ import {
   readAnnotations,
 } from '../../sidecar/contract/annotations.ts';
 import type { InjectionConfig } from '../config.ts';
+import { type NamespacePrograms, noPrograms, resolvePrograms } from '../programs/resolve.ts';
 import { buildContainer } from './container.ts';
 import { isDisabled, type NamespaceLabels } from './namespace.ts';
 import { notes } from './notes.ts';
@@ -33,9 +34,15 @@ const maxProblems = 8;
 
 /**
  * Decides whether `pod` (a pod, or the pod template of a workload, as raw JSON) gets a sidecar and which one,
- * or names the reason why not. `labels` are those of its namespace, none where nobody knows them. Pure.
+ * or names the reason why not. `labels` are those of its namespace, none where nobody knows them, and `known` are the
+ * BPF resources in it. Pure.
  */
-export function decide(pod: unknown, config: InjectionConfig, labels: NamespaceLabels = {}): Decision {
+export function decide(
+  pod: unknown,
+  config: InjectionConfig,
+  labels: NamespaceLabels = {},
+  known: NamespacePrograms = noPrograms,
+): Decision {
   const { strings, problems: notStrings } = ourAnnotations(pod);
   const inject = strings[injectAnnotation];
   if (inject === 'false') return skip('disabled', `annotation ${injectAnnotation} is "false"`);
@@ -53,13 +60,16 @@ export function decide(pod: unknown, config: InjectionConfig, labels: NamespaceL
   if (malformed !== undefined) return skip('malformed-pod', malformed);
   const sound = pod as Pod;
 
+  const programs = resolvePrograms(settings.programs, known);
+  if (!Array.isArray(programs)) return programs;
   const accepted = sidecarResources(sound, settings.resources, config);
   if ('problem' in accepted) return skip('invalid-annotation', describeProblem(accepted.problem));
   const told = config.scrapeAnnotations ? scrapeAnnotations(sound, settings) : { annotations: {}, notes: [] };
   const sidecar: Sidecar = {
-    container: buildContainer(sound, settings, accepted.resources, config),
-    volumes: buildVolumes(settings),
+    container: buildContainer(sound, settings, programs, accepted.resources, config),
+    volumes: buildVolumes(programs),
     probes: settings.probes,
+    programs: settings.programs,
     port: settings.metricsPort,
     annotations: told.annotations,
   };

@@ -10,6 +10,8 @@ export interface Status {
   port: number;
   volumes: string[];
   probes: string[];
+  /** Names of BPF resources, if there are any. */
+  programs?: string[];
   /** Names of the other annotations that were added, if any were. */
   annotations?: string[];
 }

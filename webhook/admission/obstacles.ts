@@ -28,13 +28,6 @@ export const obstacles: readonly (readonly [SkipReason, Obstacle])[] = [
         : 'the kubelet runs this pod from a file on its node; inject the file with "bpf-sidecar inject"',
   ],
   ['pod-security', podSecurity],
-  [
-    'programs-not-allowed',
-    (_, { programs }) =>
-      programs.length > 0
-        ? "annotation bpf.sh/programs asks for a user's own programs, which this version does not run; remove it"
-        : undefined,
-  ],
   ['port-conflict', portConflict],
   [
     'namespace-unknown',

@@ -20,7 +20,7 @@ export function patchOf(decision: Decision, version: string, id: string): Operat
 /** The JSON patch that adds the sidecar to `pod`. It only adds, and only what is the sidecar's. */
 export function buildPatch(
   pod: Pod,
-  { container, volumes, probes, port, annotations }: Sidecar,
+  { container, volumes, probes, programs, port, annotations }: Sidecar,
   version: string,
   id: string,
 ): AddOperation<unknown>[] {
@@ -30,6 +30,7 @@ export function buildPatch(
     port,
     volumes: volumes.map(({ name }) => name),
     probes,
+    ...(programs.length > 0 && { programs }),
     ...(Object.keys(annotations).length > 0 && { annotations: Object.keys(annotations) }),
   };
   return [

@@ -30,7 +30,13 @@ export const skipReasons = {
     warn: true,
     cluster: true,
   },
-  'programs-not-allowed': { meaning: "the pod asks for a user's own programs, which are off", warn: true },
+  'programs-not-allowed': {
+    meaning: "the pod asks for a user's own programs, which its namespace may not have",
+    warn: true,
+  },
+  'programs-unknown': { meaning: 'the BPF resources are not known yet', warn: true, cluster: true },
+  'program-missing': { meaning: 'there is no BPF resource of that name', warn: true, cluster: true },
+  'program-invalid': { meaning: 'a BPF resource that the pod names is invalid', warn: true, cluster: true },
   'port-conflict': { meaning: "a container uses the sidecar's port", warn: true },
   'name-taken': { meaning: "a container or volume has one of the sidecar's names", warn: true },
   'sidecar-changed': { meaning: 'the sidecar is there, and differs from the one to inject', warn: true },
@@ -53,6 +59,18 @@ export const skipReasons = {
 } as const satisfies Record<string, Reason>;
 
 export type SkipReason = keyof typeof skipReasons;
+
+const mistakes: readonly SkipReason[] = [
+  'invalid-annotation',
+  'programs-not-allowed',
+  'program-missing',
+  'program-invalid',
+];
+
+/** Whether the reason is what the pod's annotations ask for, so that the administrator may want the pod refused. */
+export function isMistake(reason: SkipReason): boolean {
+  return mistakes.includes(reason);
+}
 
 /** A pod left as it is; each message is one sentence without a full stop. */
 export interface Skip {

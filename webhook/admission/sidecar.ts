@@ -6,6 +6,8 @@ export interface Sidecar {
   volumes: V1Volume[];
   /** Names of the probes that the pod asked for. */
   probes: string[];
+  /** Names of the BPF resources whose programs it asked for. */
+  programs: string[];
   port: number;
   /** Further annotations of the pod. */
   annotations: Record<string, string>;

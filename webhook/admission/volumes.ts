@@ -1,6 +1,7 @@
-import type { V1Volume } from '@kubernetes/client-node';
+import type { V1Volume, V1VolumeProjection } from '@kubernetes/client-node';
 import type { AddOperation } from 'fast-json-patch';
-import type { Settings } from '../../sidecar/contract/annotations.ts';
+import { programFiles } from '../../sidecar/contract/pod.ts';
+import type { KeyReference, Program } from '../programs/resource.ts';
 import type { Pod } from './pod.ts';
 
 /** All our volumes' names begin with this. */
@@ -12,10 +13,12 @@ export const volumeNames = {
   containerLogs: `${volumePrefix}containers`,
   bpffs: `${volumePrefix}bpffs`,
   proc: `${volumePrefix}proc`,
+  /** Numbered as the pod names its programs: the names of these may be longer than those of volumes. */
+  program: (index: number) => `${volumePrefix}program-${index}`,
 } as const;
 
 /** The sidecar's volumes, with the API server's defaults spelled out as in `buildContainer`. */
-export function buildVolumes({ programs }: Settings): V1Volume[] {
+export function buildVolumes(programs: readonly Program[]): V1Volume[] {
   return [
     {
       name: volumeNames.podInfo,
@@ -32,6 +35,7 @@ export function buildVolumes({ programs }: Settings): V1Volume[] {
     ...(programs.length > 0
       ? [{ name: volumeNames.proc, hostPath: { path: '/proc', type: 'Directory' } }]
       : []),
+    ...programs.map(programVolume),
   ];
 }
 
@@ -39,6 +43,18 @@ export function addVolumes(pod: Pod, volumes: V1Volume[]): AddOperation<unknown>
   return pod.spec.volumes
     ? volumes.map((volume) => ({ op: 'add', path: '/spec/volumes/-', value: volume }))
     : [{ op: 'add', path: '/spec/volumes', value: volumes }];
+}
+
+/** A volume for each, so that what changes in one does not look like a change of the others. */
+function programVolume({ object, spec }: Program, index: number): V1Volume {
+  const sources = [fileOf(object, programFiles.object), ...(spec ? [fileOf(spec, programFiles.spec)] : [])];
+  return { name: volumeNames.program(index), projected: { sources, defaultMode: 0o644 } };
+}
+
+/** Optional: the application must start although the object or its key is missing, and the kubelet brings it later. */
+function fileOf({ kind, name, key }: KeyReference, path: string): V1VolumeProjection {
+  const source = { name, items: [{ key, path }], optional: true };
+  return kind === 'ConfigMap' ? { configMap: source } : { secret: source };
 }
 
 function podInfo(field: 'annotations' | 'labels') {

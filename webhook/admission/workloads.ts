@@ -1,5 +1,6 @@
 import { annotationPrefix } from '../../sidecar/contract/annotations.ts';
 import type { InjectionConfig } from '../config.ts';
+import type { NamespacePrograms } from '../programs/resolve.ts';
 import { type Decision, decide } from './decide.ts';
 import type { NamespaceLabels } from './namespace.ts';
 import { annotationsOf, isObject } from './pod.ts';
@@ -29,9 +30,10 @@ export function decideWorkload(
   object: unknown,
   path: readonly string[],
   config: InjectionConfig,
-  labels: NamespaceLabels = {},
+  labels?: NamespaceLabels,
+  programs?: NamespacePrograms,
 ): Decision {
-  const decision = decide(podAt(object, path), config, labels);
+  const decision = decide(podAt(object, path), config, labels, programs);
   if (decision.inject || decision.reason !== 'not-requested' || path.length === 0) return decision;
   const misplaced = Object.keys(annotationsOf(object)).find((name) => name.startsWith(annotationPrefix));
   return misplaced === undefined

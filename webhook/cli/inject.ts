@@ -3,6 +3,7 @@ import { patchOf } from '../admission/patch.ts';
 import { type Reason, skipReasons } from '../admission/reasons.ts';
 import { decideWorkload } from '../admission/workloads.ts';
 import { defaultImage, type InjectionConfig, injectionConfig } from '../config.ts';
+import type { NamespacePrograms } from '../programs/resolve.ts';
 import { CommandError, exit, parseOptions, readImage, readPrivilege, runCommand } from './command.ts';
 import { editFiles, report } from './edit.ts';
 import type { Manifest } from './manifests.ts';
@@ -29,6 +30,11 @@ ${Object.entries<Reason>(skipReasons)
 
 Exit codes: 0 done, 1 an object asks for a sidecar and cannot have it, 2 wrong usage or unreadable input.
 `;
+
+/** No API server is asked, and what a BPF resource names may be another when the pod is created. */
+const programs: NamespacePrograms = {
+  off: 'only the webhook of the cluster knows the BPF resources; create the pod through it',
+};
 
 /** `bpf-sidecar inject`. Resolves to the exit code. Prints nothing to stdout unless all input can be read. */
 export function inject(argv: string[]): Promise<number> {
@@ -65,7 +71,7 @@ function injectManifest(manifest: Manifest, config: InjectionConfig): boolean {
       report(title, 'skipped (not-a-pod)');
       continue;
     }
-    const decision = decideWorkload(object, podPath, config);
+    const decision = decideWorkload(object, podPath, config, undefined, programs);
     // Whatever makes the pods of a template, they have this one identity: one monitor then selects them all.
     manifest.edit([...path, ...podPath], patchOf(decision, config.version, identityOf(title)));
     if (decision.inject) {

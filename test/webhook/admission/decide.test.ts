@@ -81,7 +81,12 @@ const skipped: [what: string, pod: unknown, reason: SkipReason, message: RegExp]
     'invalid-annotation',
     /QoS class Guaranteed/,
   ],
-  ["a user's own programs", askingPod({ programs: 'mine' }), 'programs-not-allowed', /bpf\.sh\/programs/],
+  [
+    "a user's own programs",
+    askingPod({ programs: 'mine' }),
+    'programs-not-allowed',
+    /bpf\.sh\/programs asks for .*: they are off/,
+  ],
   [
     'a container on our port',
     askingPod({}, { containers: [port(9387)] }),
