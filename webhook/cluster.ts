@@ -10,6 +10,8 @@ import { createReport } from './kubernetes/events.ts';
 import { watchNamespaces } from './kubernetes/namespaces.ts';
 import { createMetrics } from './metrics.ts';
 import { createMutate } from './mutate.ts';
+import { watchPrograms } from './programs/programs.ts';
+import { createProgramCheck } from './programs.ts';
 import { createServer, limits } from './server.ts';
 import { serveUntilSignal } from './serving.ts';
 import { createTemplateCheck } from './templates.ts';
@@ -28,21 +30,31 @@ export async function serveCluster({ config: file, kubeconfig, ...address }: Opt
   const api = createApi(open(kubeconfig));
   const log = createLog((line) => process.stdout.write(line));
   const metrics = createMetrics();
+  const report = createReport({ api, counter: metrics.events, log });
   const namespaces = watchNamespaces(api, log);
+  const ending = new AbortController();
+  const allowed = config.programs.allowedNamespaces;
+  const programs = watchPrograms({ api, log, allowed, report, signal: ending.signal });
   const admission = {
     config,
     labelsOf: namespaces.labelsOf,
+    programsOf: programs.programsOf,
     metrics,
     log,
-    report: createReport({ api, counter: metrics.events, log }),
+    report,
   };
   let keeper: Keeper | undefined;
   const problem = () =>
     (keeper ? keeper.problem() : 'starting') ??
-    (namespaces.watched.isSynced() ? undefined : 'the namespaces are not known yet');
+    (namespaces.watched.isSynced() ? undefined : 'the namespaces are not known yet') ??
+    (programs.isPending() ? 'the BPF resources are not known yet' : undefined);
   const server = createServer(
     {},
-    { '/mutate': createMutate(admission), '/templates': createTemplateCheck(admission) },
+    {
+      '/mutate': createMutate(admission),
+      '/templates': createTemplateCheck(admission),
+      '/programs': createProgramCheck(allowed, log),
+    },
     metrics,
     log,
     limits,
@@ -56,6 +68,7 @@ export async function serveCluster({ config: file, kubeconfig, ...address }: Opt
       stop() {
         kept.stop();
         namespaces.watched.stop();
+        ending.abort();
       },
     };
   });

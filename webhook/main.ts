@@ -24,8 +24,8 @@ Alone:
   --ca-out FILE      where to write the CA's certificate (PEM), for the caBundle
 
 It logs a JSON object a line to stdout, "ready" with its address when it can be asked, and serves POST /mutate (pods),
-POST /templates (workloads, of which it only warns) and GET /healthz, /readyz and /metrics. SIGTERM ends it after the
-requests in flight.
+POST /templates (workloads, of which it only warns), with --config POST /programs (BPF resources) and GET /healthz,
+/readyz and /metrics. SIGTERM ends it after the requests in flight.
 
 Exit codes: 0 ended by a signal, 1 could not start, 2 wrong usage or configuration.
 `;
