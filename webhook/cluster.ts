@@ -9,6 +9,7 @@ import { createApi, openCluster } from './kubernetes/client.ts';
 import { createReport } from './kubernetes/events.ts';
 import { watchNamespaces } from './kubernetes/namespaces.ts';
 import { createMetrics } from './metrics.ts';
+import { keepMonitors } from './monitors/controller.ts';
 import { createMutate } from './mutate.ts';
 import { watchPrograms } from './programs/programs.ts';
 import { createProgramCheck } from './programs.ts';
@@ -63,6 +64,7 @@ export async function serveCluster({ config: file, kubeconfig, ...address }: Opt
   return serveUntilSignal(server, address, log, () => {
     const kept = keepConfiguredCertificate({ config: config.certificate, api, server, metrics, log });
     keeper = kept;
+    keepMonitors({ api, config: config.monitors, log, metrics, signal: ending.signal });
     return {
       ready: Promise.all([kept.ready, namespaces.watched.synced]),
       stop() {

@@ -8,7 +8,7 @@ import { json } from 'node:stream/consumers';
 import { describe, test } from 'node:test';
 import { KubeConfig } from '@kubernetes/client-node';
 import { parse } from 'yaml';
-import { prometheusOperatorCrds } from '../../scripts/cluster/crds.ts';
+import { monitorCrds } from '../../scripts/cluster/crds.ts';
 import { temporaryDirectory } from '../../scripts/cluster/directory.ts';
 import { kubernetesTool, noTools } from '../../scripts/cluster/tools.ts';
 import { failure, watch } from '../../scripts/node/child.ts';
@@ -41,7 +41,7 @@ async function create(plural: string, object: Raw): Promise<void> {
 
 describe('the chart at a real API server', { skip: noTools }, async () => {
   const crd = parse(readFileSync(join(chart, 'crds/bpf.yaml'), 'utf8'));
-  for (const definition of [crd, ...(await prometheusOperatorCrds())])
+  for (const definition of [crd, ...(await monitorCrds())])
     await create('customresourcedefinitions', definition);
   const namespace = await cluster.createNamespace();
 
