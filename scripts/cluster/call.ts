@@ -20,11 +20,20 @@ export async function call(config: KubeConfig, method: string, path: string, bod
   return new Promise((resolve, reject) => {
     request(`${config.getCurrentCluster()!.server}${path}`, options, async (response) => {
       const warnings = response.headersDistinct.warning ?? [];
-      resolve({ status: response.statusCode!, body: JSON.parse(await text(response)), warnings });
+      resolve({ status: response.statusCode!, body: objectOf(await text(response)), warnings });
     })
       .on('error', reject)
       .end(body && JSON.stringify(body));
   });
+}
+
+/** What is no object, such as the answer of a path that is not served yet, is its message. */
+function objectOf(body: string): object {
+  try {
+    return JSON.parse(body);
+  } catch {
+    return { message: body.trim() };
+  }
 }
 
 /** Creates an object, in the list at `path`, unless there is one of its name. */

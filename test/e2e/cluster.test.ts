@@ -33,7 +33,7 @@ test('npm run cluster is a cluster of the version that go.mod asks for, with the
   assert.match(goMod, new RegExp(`^require k8s\\.io/kubernetes ${body.gitVersion}$`, 'm'));
   await eventually(async () => {
     const { body } = await call(config, 'GET', '/apis/monitoring.coreos.com/v1');
-    const kinds = body.resources.map(({ kind }: { kind: string }) => kind);
+    const kinds = (body.resources ?? []).map(({ kind }: { kind: string }) => kind);
     assert.deepEqual([...new Set(kinds)].toSorted(), ['PodMonitor', 'PrometheusRule', 'ServiceMonitor']);
   });
   child.kill('SIGINT');
