@@ -1,0 +1,120 @@
+/**
+ * `npm run scale [-- --pods N --namespaces N]`: what keeping monitors for many injected pods costs, with two replicas against
+ * a real API server of this machine, for each scope: requests, time until all is there, memory. No controllers run, so that
+ * nothing but the replicas writes.
+ */
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
+import { KubeConfig } from '@kubernetes/client-node';
+import { type Api, createApi } from '../webhook/kubernetes/client.ts';
+import { allKinds, kinds } from '../webhook/monitors/kinds.ts';
+import { startCluster } from './cluster/cluster.ts';
+import { createMonitorCrds } from './cluster/crds.ts';
+import { createNamespace } from './cluster/namespace.ts';
+import { injectedManifest } from './scale/manifest.ts';
+import type { Job, Report } from './scale/replica.ts';
+
+/** Requests for pods at once. */
+const concurrency = 16;
+/** Milliseconds between two looks at the replicas. */
+const period = 200;
+
+const { values } = parseArgs({
+  options: { pods: { type: 'string', default: '5000' }, namespaces: { type: 'string', default: '50' } },
+});
+const [pods, namespaces] = [Number(values.pods), Number(values.namespaces)];
+
+const cluster = await startCluster(console.log);
+try {
+  const config = new KubeConfig();
+  config.loadFromFile(cluster.kubeconfig);
+  const api = createApi(config);
+  await createMonitorCrds(config);
+  for (let index = 0; index < namespaces; index += 1) await createNamespace(config, namespaceOf(index));
+  await createPods(api);
+
+  for (const [kind, scope] of [
+    ['ServiceMonitor', 'pod'],
+    ['ServiceMonitor', 'namespace'],
+    ['PodMonitor', 'namespace'],
+  ] as const) {
+    const job: Job = { kubeconfig: cluster.kubeconfig, kind, scope };
+    const expected = (scope === 'pod' ? pods : namespaces) * (kind === 'PodMonitor' ? 1 : 2);
+    await tell(`${kind}, scope ${scope}: two replicas make ${expected} objects`, [job, job], expected);
+    await tell(`${kind}, scope ${scope}: a replica that starts when they are there`, [job], 0);
+    await clear(api);
+  }
+} finally {
+  await cluster.stop();
+}
+
+function namespaceOf(index: number): string {
+  return `team-${index % namespaces}`;
+}
+
+async function createPods(api: Api): Promise<void> {
+  const began = performance.now();
+  let next = 0;
+  const create = async () => {
+    while (next < pods) {
+      const index = next++;
+      const path = `/api/v1/namespaces/${namespaceOf(index)}/pods`;
+      await api.call({ method: 'POST', path, body: injectedManifest(`web-${index}`) });
+    }
+  };
+  await Promise.all(Array.from({ length: concurrency }, create));
+  console.log(`${pods} pods in ${namespaces} namespaces: created in ${since(began)}`);
+}
+
+/** Runs replicas until they have written as much as expected and nothing waits any more, and tells what it took. */
+async function tell(what: string, jobs: readonly Job[], expected: number): Promise<void> {
+  const began = performance.now();
+  const replicas = jobs.map((job) =>
+    fork(join(import.meta.dirname, 'scale/replica.ts'), [JSON.stringify(job)]),
+  );
+  for (const child of replicas) await once(child, 'message');
+  const started = performance.now();
+  let reports: Report[];
+  do {
+    await delay(period);
+    reports = await Promise.all(replicas.map(ask));
+  } while (reports.some(({ busy }) => busy) || sum(reports, 'written') < expected);
+  console.log(`\n${what}`);
+  console.log(`  ${since(started)} (and ${((started - began) / 1000).toFixed(1)} s until they ran)`);
+  for (const { written, failed, requests, cpu, rss } of reports)
+    console.log(
+      `  ${written} written, ${failed} failed; requests: ${requests}; CPU ${cpu.toFixed(1)} s; RSS ${rss.join(' -> ')} MiB`,
+    );
+  for (const child of replicas) {
+    child.disconnect();
+    await once(child, 'exit');
+  }
+}
+
+async function ask(child: ChildProcess): Promise<Report> {
+  child.send('report');
+  const [report] = await once(child, 'message');
+  return report as Report;
+}
+
+async function clear(api: Api): Promise<void> {
+  for (const kind of allKinds)
+    for (let index = 0; index < namespaces; index += 1) {
+      const { root, plural } = kinds[kind];
+      const path = `${root}/namespaces/${namespaceOf(index)}/${plural}`;
+      const { items } = await api.call<{ items: { metadata: { name: string } }[] }>({ path });
+      for (const { metadata } of items)
+        await api.call({ method: 'DELETE', path: `${path}/${metadata.name}` });
+    }
+}
+
+function sum(reports: readonly Report[], field: 'written'): number {
+  return reports.reduce((total, report) => total + report[field], 0);
+}
+
+function since(began: number): string {
+  return `${((performance.now() - began) / 1000).toFixed(1)} s`;
+}
