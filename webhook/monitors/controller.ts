@@ -2,8 +2,7 @@ import type { Registry } from 'prom-client';
 import { injectedLabel } from '../../sidecar/contract/annotations.ts';
 import type { Log } from '../../sidecar/contract/log.ts';
 import type { MonitorsConfig } from '../config-file.ts';
-import { applyObject } from '../kubernetes/apply.ts';
-import { type Api, ApiError } from '../kubernetes/client.ts';
+import type { Api } from '../kubernetes/client.ts';
 import { type Watched, watchObjects } from '../kubernetes/watch.ts';
 import { desiredObjects, hashAnnotation, monitorLabel, nameFor, selectorFor } from './desired.ts';
 import { createGroups } from './groups.ts';
@@ -12,6 +11,7 @@ import { createMonitorMetrics } from './metrics.ts';
 import { createPace } from './pace.ts';
 import { type InjectedPod, readInjectedPod } from './pod.ts';
 import { createQueue } from './queue.ts';
+import { createRequests, notEnded } from './requests.ts';
 
 export interface MonitorsOptions {
   api: Api;
@@ -44,9 +44,6 @@ export const defaultTempo: Tempo = {
 
 /** Milliseconds in which at most one failure is logged; all are counted. */
 const quiet = 10_000;
-/** A pod that has ended is scraped no more. */
-const running = 'status.phase!=Succeeded,status.phase!=Failed';
-const gone = 404;
 
 /**
  * Keeps what tells Prometheus of the injected pods, until `signal` is aborted. Every replica does so, with no leader: what
@@ -55,12 +52,13 @@ const gone = 404;
 export function keepMonitors(options: MonitorsOptions): void {
   const { api, config, log, metrics, signal, tempo = defaultTempo } = options;
   const wanted = kindsFor(config.kind);
-  const [main] = wanted.slice(-1);
+  const main = wanted.at(-1);
   if (main === undefined) return;
 
   const groups = createGroups((pod) => nameFor(pod, config));
   const queue = createQueue({ work: settle, onError: failed, ...tempo });
   const pace = createPace(tempo.writesPerSecond, signal);
+  const requests = createRequests(api, signal);
   const { results, installed } = createMonitorMetrics(metrics.registry, {
     waiting: () => queue.size,
     apart: () => groups.apart,
@@ -73,7 +71,7 @@ export function keepMonitors(options: MonitorsOptions): void {
   const pods = watchObjects(api, log, {
     path: '/api/v1/pods',
     labelSelector: `${injectedLabel}=true`,
-    fieldSelector: running,
+    fieldSelector: notEnded,
     metadataOnly: true,
     keep: readInjectedPod,
     onChange: podChanged,
@@ -157,7 +155,7 @@ export function keepMonitors(options: MonitorsOptions): void {
       await pace();
       // Another replica may have been quicker meanwhile.
       if (present[kind].objects.get(id) === hash) continue;
-      await applyObject(api, pathOf(kind, id), object, { force: present[kind].objects.has(id), signal });
+      await requests.write(kind, id, object, { isOurs: present[kind].objects.has(id) });
       results.inc({ result: 'written' });
     }
     if (excess.length > 0) await clear(id, excess);
@@ -174,35 +172,15 @@ export function keepMonitors(options: MonitorsOptions): void {
     const selector = selectorFor(name, config);
     const mayBeWanted = excess.filter((kind) => selector && wanted.includes(kind));
     // Had this replica not heard of a pod yet, it would take away what another has just made.
-    const isWanted = mayBeWanted.length > 0 && (await isSelecting(namespace, selector!));
+    const isWanted = mayBeWanted.length > 0 && (await requests.hasPods(namespace, selector!));
     if (isWanted) queue.add(id, tempo.grace);
     else unwanted.delete(id);
-    for (const kind of excess) if (!isWanted || !mayBeWanted.includes(kind)) await remove(id, kind);
-  }
-
-  /** Whether the API server knows of such a pod. */
-  async function isSelecting(namespace: string, selector: Record<string, string>): Promise<boolean> {
-    const { items } = await api.call<{ items: unknown[] | null }>({
-      path: `/api/v1/namespaces/${namespace}/pods`,
-      query: {
-        labelSelector: Object.entries(selector)
-          .map(([label, value]) => `${label}=${value}`)
-          .join(),
-        fieldSelector: running,
-        limit: 1,
-      },
-      accept: 'application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1',
-      signal,
-    });
-    return items !== null && items.length > 0;
-  }
-
-  async function remove(id: string, kind: Kind): Promise<void> {
-    await pace();
-    await api.call({ method: 'DELETE', path: pathOf(kind, id), signal }).catch((error: Error) => {
-      if (!(error instanceof ApiError && error.status === gone)) throw error;
-    });
-    results.inc({ result: 'deleted' });
+    for (const kind of excess) {
+      if (isWanted && mayBeWanted.includes(kind)) continue;
+      await pace();
+      await requests.remove(kind, id);
+      results.inc({ result: 'deleted' });
+    }
   }
 
   function failed(id: string, error: Error): void {
