@@ -31,12 +31,15 @@ interface Scheduling {
 function toldByKernel({ process: { pid } }: Python): Scheduling {
   const file = (name: string) => readFileSync(`/proc/${pid}/${name}`, 'utf8');
   const line = (name: string, pattern: RegExp) => Number(pattern.exec(file(name))![1]);
-  const [ran, waited, runs] = file('schedstat').split(' ').map(Number);
+  const [ran, waited] = file('schedstat').split(' ').map(Number);
+  const voluntary = line('status', /^voluntary_ctxt_switches:\t(\d+)$/m);
+  const involuntary = line('status', /^nonvoluntary_ctxt_switches:\t(\d+)$/m);
   return {
-    voluntary: line('status', /^voluntary_ctxt_switches:\t(\d+)$/m),
-    involuntary: line('status', /^nonvoluntary_ctxt_switches:\t(\d+)$/m),
+    voluntary,
+    involuntary,
     migrations: line('sched', /^se\.nr_migrations +: +(\d+)$/m),
-    runs: runs!,
+    // Schedstat leaves out those of a task that was preempted on its way to sleep, and so did not queue for its next.
+    runs: voluntary + involuntary,
     waited: waited!,
     ran: ran!,
   };
