@@ -123,7 +123,8 @@ describe('the cpu probe', () => {
     await processes[0]!.run('for _ in range(500): time.sleep(0.0001)');
     await processes[1]!.run('for i in range(100): os.sched_setaffinity(0, {i % 2})');
     const scheduling = await check();
-    assert.ok(scheduling.voluntary >= 500, `${scheduling.voluntary} voluntary switches`);
+    // A timer may be faster than the switch.
+    assert.ok(scheduling.voluntary >= 250, `${scheduling.voluntary} voluntary switches`);
     assert.ok(scheduling.involuntary >= 10, `${scheduling.involuntary} involuntary switches`);
     assert.ok(scheduling.migrations >= 99, `${scheduling.migrations} migrations`);
     // Three that burn 0.2 s each on one CPU: the last one waits for the others.
@@ -241,13 +242,16 @@ os.close(a); os.close(b)`;
     const limited = pod.addContainer('limited');
     writeFileSync(join(limited.cgroup, 'cpu.max'), '10000 100000');
     await output(limited, 'python3', '-c', 'import time\nwhile time.process_time() < 0.05: pass');
-    const file = readFileSync(join(limited.cgroup, 'cpu.stat'), 'utf8');
-    const samples = await pod.scrape();
-    const value = (name: string) => samples.value(`bpf_cpu_${name}_total`, { container: 'limited' });
-    assert.equal(value('periods'), Number(numberIn(file, 'nr_periods')));
-    assert.equal(value('throttled_periods'), Number(numberIn(file, 'nr_throttled')));
-    assert.equal(value('throttled_seconds'), Number(numberIn(file, 'throttled_usec')) / 1e6);
-    assert.ok(value('throttled_periods') > 0);
+    // The kernel may count another period after the process has ended.
+    await eventually(async () => {
+      const file = readFileSync(join(limited.cgroup, 'cpu.stat'), 'utf8');
+      const samples = await pod.scrape();
+      const value = (name: string) => samples.value(`bpf_cpu_${name}_total`, { container: 'limited' });
+      assert.equal(value('periods'), Number(numberIn(file, 'nr_periods')));
+      assert.equal(value('throttled_periods'), Number(numberIn(file, 'nr_throttled')));
+      assert.equal(value('throttled_seconds'), Number(numberIn(file, 'throttled_usec')) / 1e6);
+      assert.ok(value('throttled_periods') > 0);
+    });
   });
 
   test('lost nothing in silence', async () => {
