@@ -19,12 +19,21 @@
 #define PENDING 32
 /* How much of a head is read at a time. */
 #define BLOCK 128
+/* How many words of it are passed over at a time. */
+#define WORDS 4
+/* How many bytes that mean something are followed at a time: the verifier goes through each of them. */
+#define STEPS       16
+#define EARLY_STEPS 4
+/* How often that is done for a packet, squared. */
+#define TURNS 256
 /* Upper bounds in ms: those that OpenTelemetry advises, from 5 ms on, and smaller ones. */
 #define DURATION_BUCKETS 17
 /* How often a connection that was there before the sidecar is tried as HTTP. */
 #define MAX_ATTEMPTS 16
-/* How long to wait for another CPU that has a packet of the same connection; it needs a few microseconds. */
-#define MAX_SPINS 20000
+/* How often, squared, to ask whether another CPU is done with a packet of the same connection, for which it
+ * needs a few microseconds. */
+#define SPINS 256
+#define LOCKS 64
 /* A gap is filled within the time that TCP takes to send again. */
 #define MAX_SEGMENT_AGE_NS 5000000000ULL
 #define SEGMENTS           16
@@ -41,10 +50,6 @@ enum error {
     CONNECTION_CLOSED,
 };
 
-enum tcp_state {
-    TCP_CLOSE = 7,
-};
-
 struct pending {
     __u64 began_ns;
     __u32 number;
@@ -54,6 +59,14 @@ struct pending {
 /* One direction of a connection. */
 struct stream {
     struct http_message message;
+    /* What is being followed: when it came, and its sequence numbers. */
+    __u64 now;
+    __u32 sequence;
+    __u32 end;
+    /* Where the payload is in the packet. */
+    __u32 offset;
+    /* The segment that was kept, counted from 1; 0 while it is the packet. */
+    __u32 segment;
     /* The sequence number of the next byte to follow. */
     __u32 next;
     /* That a message begins here is a guess, until its first line is complete. */
@@ -123,13 +136,30 @@ struct {
     __type(value, struct connection);
 } early SEC(".maps");
 
+/*
+ * For what must be asked and set at once: atomic operations that return something came with Linux 5.12. A
+ * connection has the one that its ports tell.
+ */
+struct lock {
+    struct bpf_spin_lock lock;
+    __u32 padding[15];
+};
+
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, LOCKS);
+    __type(key, __u32);
+    __type(value, struct lock);
+} locks SEC(".maps");
+
 /* Data that came out of order, until what is before it has come. */
 struct segment {
+    struct bpf_spin_lock lock;
+    __u32 length;
     /* Cookie of the socket; 0 is nobody. */
     __u64 owner;
     __u64 since_ns;
     __u32 sequence;
-    __u32 length;
     __u8 data[SEGMENT_SIZE];
 };
 
@@ -164,22 +194,6 @@ struct requests http_client SEC(".maps");
 static const struct request_stats no_requests;
 static const struct connection no_connection;
 
-/* What is being followed: the payload of a packet, or of a segment that was kept. */
-struct reading {
-    struct __sk_buff *skb;
-    struct connection *connection;
-    struct stream *stream;
-    /* The one in the other direction. */
-    struct stream *reverse;
-    /* NULL while it is the packet. */
-    struct segment *segment;
-    __u64 now;
-    __u32 sequence;
-    __u32 end;
-    /* Where the payload is in the packet. */
-    __u32 offset;
-};
-
 static __always_inline __u32 duration_bucket(__u64 ns) {
     static const __u16 bounds[DURATION_BUCKETS] = {1,   2,   5,    10,   25,   50,   75,    100,  250,
                                                    500, 750, 1000, 2500, 5000, 7500, 10000, 30000};
@@ -190,21 +204,25 @@ static __always_inline __u32 duration_bucket(__u64 ns) {
     return bucket;
 }
 
-/* A global function, so that the verifier goes through it once. */
-__noinline int count_request(struct connection *connection, __u32 method, __u32 status, __u32 error,
-                             __u64 ns) {
-    if (!connection)
-        return 0;
+/*
+ * A global function, so that the verifier goes through it once; before Linux 5.12 those take numbers and the
+ * context only. `what` is all of the key but the container.
+ */
+__noinline int count_as(__u64 container, __u32 requests, __u32 what, __u64 ns) {
     struct request_key key = {
-        .container = connection->container, .status = status, .method = method, .error = error};
-    struct request_stats *stats = connection->requests == RECEIVE
-                                      ? find_or_make(&http_server, &key, &no_requests)
-                                      : find_or_make(&http_client, &key, &no_requests);
+        .container = container, .status = what, .method = what >> 16, .error = what >> 24};
+    struct request_stats *stats = requests == RECEIVE ? find_or_make(&http_server, &key, &no_requests)
+                                                      : find_or_make(&http_client, &key, &no_requests);
     if (stats)
         observe(stats->duration, DURATION_BUCKETS, duration_bucket(ns), ns);
     else
         count_uncounted();
     return 0;
+}
+
+static __always_inline void count_request(struct connection *connection, __u8 method, __u16 status,
+                                          __u8 error, __u64 ns) {
+    count_as(connection->container, connection->requests, status | method << 16 | error << 24, ns);
 }
 
 /* Where a request that waits is, if it was not one too many: then the number there is that of another. */
@@ -231,32 +249,32 @@ static __always_inline void begin_request(struct connection *connection, struct 
 }
 
 /* A response that no request waits for. */
-static __always_inline void end_unasked(struct reading *reading) {
-    struct connection *connection = reading->connection;
-    struct http_message *request = &reading->reverse->message;
+static __always_inline void end_unasked(struct connection *connection, enum direction direction) {
+    struct stream *stream = &connection->streams[direction];
+    struct http_message *request = &connection->streams[!direction].message;
     if (connection->has_missed || request->state == HTTP_LOST) {
         count_uncounted();
     } else if (request->state >= HTTP_METHOD && request->state <= HTTP_REQUEST_VERSION) {
         /* A server need not wait for the end of a line that is too long. */
         connection->answered_early = true;
-        count_request(connection, request->method, reading->stream->message.status, NO_ERROR,
-                      reading->now - request->began_ns);
+        count_request(connection, request->method, stream->message.status, NO_ERROR,
+                      stream->now - request->began_ns);
     }
     /* Else it is of a server that was tired of waiting for a request: 408. */
 }
 
-static __always_inline void end_response(struct reading *reading) {
-    struct connection *connection = reading->connection;
+static __always_inline void end_response(struct connection *connection, enum direction direction) {
+    struct stream *stream = &connection->streams[direction];
     __u32 number = connection->answered;
-    reading->stream->message.state = HTTP_BETWEEN;
+    stream->message.state = HTTP_BETWEEN;
     if (number == connection->asked) {
-        end_unasked(reading);
+        end_unasked(connection, direction);
         return;
     }
     struct pending *request = place_of(connection, number);
     if (request->number == number)
-        count_request(connection, request->method, reading->stream->message.status, NO_ERROR,
-                      reading->now - request->began_ns);
+        count_request(connection, request->method, stream->message.status, NO_ERROR,
+                      stream->now - request->began_ns);
     else
         count_uncounted();
     __sync_fetch_and_add(&connection->answered, 1);
@@ -279,13 +297,12 @@ static __always_inline bool begin_body(struct http_message *message) {
 }
 
 /* The head of a response is complete; whether the response is as well. */
-static __always_inline bool end_response_head(struct reading *reading) {
-    struct connection *connection = reading->connection;
-    struct http_message *message = &reading->stream->message;
+static __always_inline bool end_response_head(struct connection *connection, struct stream *stream) {
+    struct http_message *message = &stream->message;
     __u32 waiting = connection->asked - connection->answered;
-    if (reading->stream->guessed) {
+    if (stream->guessed) {
         /* Those before the last were answered where we were lost. */
-        reading->stream->guessed = false;
+        stream->guessed = false;
         for (__u32 i = 1; i < PENDING && i < waiting; i++)
             count_uncounted();
         if (waiting > 1)
@@ -320,82 +337,139 @@ static __always_inline void lose(struct connection *connection, struct stream *s
     connection->requests = NEITHER;
 }
 
+static __always_inline bool read_endpoints(struct __sk_buff *skb, const struct headers *headers,
+                                           const struct tcphdr *tcp, enum direction direction,
+                                           struct endpoints *endpoints) {
+    bool received = direction == RECEIVE;
+    void *source = received ? endpoints->remote : endpoints->local;
+    void *destination = received ? endpoints->local : endpoints->remote;
+    endpoints->remote_port = received ? tcp->source : tcp->dest;
+    endpoints->local_port = received ? tcp->dest : tcp->source;
+    if (headers->family == 4)
+        return !bpf_skb_load_bytes(skb, 12, source, 4) && !bpf_skb_load_bytes(skb, 16, destination, 4);
+    return !bpf_skb_load_bytes(skb, 8, source, 16) && !bpf_skb_load_bytes(skb, 24, destination, 16);
+}
+
+/* The TCP socket of a packet, if it is one that has connections, or is one. */
+static __always_inline struct bpf_sock *socket_of(struct __sk_buff *skb) {
+    struct bpf_sock *sk = skb->sk;
+    if (!sk)
+        return NULL;
+    sk = bpf_sk_fullsock(sk);
+    return sk && sk->protocol == IPPROTO_TCP ? sk : NULL;
+}
+
+/*
+ * What is known of the connection that a packet is of. Global functions ask for it again: before Linux 5.12
+ * they are given numbers and the packet only.
+ */
+static __always_inline struct connection *find_connection(struct __sk_buff *skb) {
+    struct bpf_sock *sk = socket_of(skb);
+    return sk ? bpf_sk_storage_get(&connections, sk, NULL, 0) : NULL;
+}
+
+/* The same when the packet is still the listening socket's. */
+static __always_inline struct connection *find_early(struct __sk_buff *skb) {
+    struct headers headers = {};
+    struct tcphdr tcp;
+    struct endpoints endpoints = {};
+    if (!parse(skb, &headers) || bpf_skb_load_bytes(skb, headers.transport, &tcp, sizeof(tcp)) ||
+        !read_endpoints(skb, &headers, &tcp, RECEIVE, &endpoints))
+        return NULL;
+    return bpf_map_lookup_elem(&early, &endpoints);
+}
+
 static __always_inline struct segment *segment_at(__u32 index) {
     return bpf_map_lookup_elem(&segments, &index);
 }
 
-/* Whose the segments of this stream are. */
-static __always_inline __u64 owner_of(struct reading *reading) {
-    return bpf_get_socket_cookie(reading->skb) << 1 | (reading->stream->message.is_response & 1);
+/* Whose the segments of a stream are. */
+static __always_inline __u64 owner_of(struct __sk_buff *skb, struct stream *stream) {
+    return bpf_get_socket_cookie(skb) << 1 | (stream->message.is_response & 1);
+}
+
+static __always_inline bool claim(struct segment *segment, __u64 mine, __u64 now) {
+    bpf_spin_lock(&segment->lock);
+    bool is_free = !segment->owner || now - segment->since_ns >= MAX_SEGMENT_AGE_NS;
+    if (is_free) {
+        segment->owner = mine;
+        segment->since_ns = now;
+    }
+    bpf_spin_unlock(&segment->lock);
+    return is_free;
 }
 
 /* Keeps the payload of a packet for later; false when that cannot be. */
-static __always_inline bool keep(struct reading *reading) {
-    __u32 length = reading->end - reading->sequence;
-    /* The cookie of a listening socket is that of many connections. */
-    if (length > SEGMENT_SIZE || reading->connection->is_early)
+__noinline int keep(struct __sk_buff *skb, __u32 direction) {
+    struct connection *connection = find_connection(skb);
+    if (!connection)
         return false;
-    __u64 mine = owner_of(reading);
+    struct stream *stream = &connection->streams[direction & 1];
+    __u32 length = stream->end - stream->sequence;
+    if (length > SEGMENT_SIZE)
+        return false;
+    __u64 mine = owner_of(skb, stream);
     for (__u32 i = 0; i < SEGMENTS; i++) {
         struct segment *segment = segment_at(i);
         if (!segment)
             return false;
-        __u64 owner = segment->owner;
-        if (owner && reading->now - segment->since_ns < MAX_SEGMENT_AGE_NS)
+        if (!claim(segment, mine, stream->now))
             continue;
-        if (__sync_val_compare_and_swap(&segment->owner, owner, mine) != owner)
-            continue;
-        segment->since_ns = reading->now;
-        segment->sequence = reading->sequence;
+        segment->sequence = stream->sequence;
         segment->length = length;
-        if (bpf_skb_load_bytes(reading->skb, reading->offset, segment->data, bounded(length, SEGMENT_SIZE))) {
+        if (bpf_skb_load_bytes(skb, stream->offset, segment->data, bounded(length, SEGMENT_SIZE))) {
             segment->owner = 0;
             return false;
         }
-        reading->connection->segments++;
+        connection->segments++;
         return true;
     }
     return false;
 }
 
-/* Goes on with a segment that was kept, when what is before it has come now. */
-static __always_inline bool next_segment(struct reading *reading) {
-    struct connection *connection = reading->connection;
-    __u32 next = reading->stream->next, others = 0;
-    bool found = false;
-    if (reading->segment) {
-        reading->segment->owner = 0;
-        reading->segment = NULL;
-    }
-    if (!connection->segments)
+/* Goes on with a segment that was kept, when what is before it has come now; 1 when there is one. */
+__noinline int next_segment(struct __sk_buff *skb, __u32 direction) {
+    struct connection *connection = find_connection(skb);
+    if (!connection)
         return false;
-    __u64 mine = owner_of(reading);
+    struct stream *stream = &connection->streams[direction & 1];
+    __u64 mine = owner_of(skb, stream);
+    if (stream->segment) {
+        struct segment *done = segment_at(stream->segment - 1);
+        if (done)
+            done->owner = 0;
+        stream->segment = 0;
+    }
+    connection->segments = 0;
     for (__u32 i = 0; i < SEGMENTS; i++) {
         struct segment *segment = segment_at(i);
         if (!segment || segment->owner != mine)
             continue;
         __u32 end = segment->sequence + segment->length;
-        if ((__s32)(end - next) <= 0) {
+        if ((__s32)(end - stream->next) <= 0) {
             segment->owner = 0;
-        } else if (!found && (__s32)(segment->sequence - next) <= 0) {
-            found = true;
-            reading->segment = segment;
-            reading->sequence = segment->sequence;
-            reading->end = end;
-        } else {
-            others++;
+            continue;
+        }
+        connection->segments++;
+        if (!stream->segment && (__s32)(segment->sequence - stream->next) <= 0) {
+            stream->segment = i + 1;
+            stream->sequence = segment->sequence;
+            stream->end = end;
         }
     }
-    connection->segments = others + found;
-    return found;
+    return stream->segment != 0;
 }
 
-static __always_inline long load(struct reading *reading, __u8 *block, __u32 length) {
-    __u32 offset = reading->stream->next - reading->sequence;
+/* Reads the next bytes of a stream, 1 to BLOCK, into its block. */
+static __always_inline long load(struct __sk_buff *skb, struct stream *stream, __u32 length) {
+    __u32 offset = stream->next - stream->sequence;
     length = bounded(length, BLOCK);
-    if (!reading->segment)
-        return bpf_skb_load_bytes(reading->skb, reading->offset + offset, block, length);
-    return bpf_probe_read_kernel(block, length, &reading->segment->data[offset & (SEGMENT_SIZE - 1)]);
+    if (!stream->segment)
+        return bpf_skb_load_bytes(skb, stream->offset + offset, stream->block, length);
+    struct segment *segment = segment_at(stream->segment - 1);
+    if (!segment)
+        return -1;
+    return bpf_probe_read_kernel(stream->block, length, &segment->data[offset & (SEGMENT_SIZE - 1)]);
 }
 
 /* Passes over a part of a body; whether the message ends with it. */
@@ -416,83 +490,167 @@ static __always_inline bool skip(struct stream *stream, __u32 left) {
     return false;
 }
 
-/* Whether one of the bytes of a word is not above `most`, which is less than 128. */
-static __always_inline bool has_any_up_to(__u64 word, __u64 most) {
+/* The first byte from `at` on that is not above `most`, which is less than 128, or where to look on. */
+static __always_inline __u64 find_up_to(struct stream *stream, __u64 at, __u64 most) {
     const __u64 each = 0x0101010101010101;
-    return (word - each * (most + 1)) & ~word & each << 7;
+    __u64 found = 0;
+#pragma unroll
+    for (int i = 0; i < WORDS && !found; i++) {
+        __u64 before = at % sizeof(__u64) * 8, start = at & -sizeof(__u64);
+        __u64 word = stream->words[at / sizeof(__u64) % (BLOCK / sizeof(__u64))] | ((1ULL << before) - 1);
+        /* The lowest bit that is set is the highest of the first such byte. */
+        found = (word - each * (most + 1)) & ~word & each << 7;
+        at = start + (found ? ((found & -found) >> 7) * 0x0001020304050607 >> 56 : sizeof(__u64));
+    }
+    return at;
 }
 
-/* Follows a stream by a block, or by what of a body there is; 1 is the end. */
-static long follow(__u32 index, struct reading *reading) {
-    struct stream *stream = reading->stream;
+/* Always 0, which the verifier does not know. */
+static volatile __u64 nothing;
+
+/*
+ * The same number, of which the verifier knows nothing any more: else it goes through what follows once for
+ * each value, before Linux 6.2 also where the value does not matter.
+ */
+static __always_inline __u64 hide(__u64 value, __u64 zero) {
+    asm volatile("%0 += %1" : "+r"(value) : "r"(zero));
+    return value;
+}
+
+/* Follows a stream through a head, by so many bytes that mean something; the last event. */
+static __always_inline __u64 follow_head(struct __sk_buff *skb, struct connection *connection,
+                                         struct stream *stream, __u64 steps) {
+    __u64 zero = nothing, event = HTTP_EACH_BYTE, at = 0, length = 0;
+    for (__u64 step = 0; step < steps; step++) {
+        event = hide(event, zero);
+        at = hide(at, zero);
+        length = hide(length, zero);
+        if (at >= length) {
+            stream->next += length;
+            at = length = 0;
+            __u32 left = stream->end - stream->next;
+            if (!left)
+                break;
+            length = left < BLOCK ? left : BLOCK;
+            if (load(skb, stream, length))
+                return HTTP_BROKEN;
+        }
+        if (event < HTTP_EACH_BYTE)
+            at = find_up_to(stream, at, event);
+        at = hide(at, zero);
+        length = hide(length, zero);
+        if (at >= length)
+            continue;
+        __u64 byte = stream->block[at % BLOCK];
+        if (byte > event)
+            continue;
+        at++;
+        event = hide(http_follow(&stream->message, hide(byte, zero), stream->now), zero);
+        if (event == HTTP_REQUEST_LINE) {
+            begin_request(connection, stream);
+            event = HTTP_EACH_BYTE;
+        }
+        if (event >= HTTP_EVENT)
+            break;
+    }
+    stream->next += at < length ? at : length;
+    return event;
+}
+
+/* Follows a stream through a part of a head, and of the body behind it; whether there is more. */
+static __always_inline int follow(struct __sk_buff *skb, struct connection *connection,
+                                  enum direction direction, __u64 steps) {
+    if (!connection)
+        return false;
+    struct stream *stream = &connection->streams[direction];
     struct http_message *message = &stream->message;
-    __u32 left = reading->end - stream->next;
-    __u32 event = HTTP_EACH_BYTE, i = 0;
     bool ended = false;
 
-    if (left == 0)
-        return !next_segment(reading);
-    if (message->state >= HTTP_BODY) {
-        ended = skip(stream, left);
-    } else {
-        __u32 length = left < BLOCK ? left : BLOCK;
-        if (load(reading, stream->block, length))
-            event = HTTP_BROKEN;
-        for (__u32 word = 0; word < BLOCK / sizeof(__u64) && event < HTTP_EVENT; word++) {
-            i = word * sizeof(__u64);
-            if (i >= length)
-                break;
-            if (event < HTTP_EACH_BYTE && !has_any_up_to(stream->words[word], event)) {
-                i += sizeof(__u64);
-                continue;
-            }
-            for (__u32 end = i + sizeof(__u64); i < end && i < length && event < HTTP_EVENT; i++) {
-                __u32 byte = stream->block[i];
-                if (byte <= event)
-                    event = http_follow(message, byte, reading->now);
-            }
+    if (message->state < HTTP_BODY) {
+        switch (follow_head(skb, connection, stream, steps)) {
+        case HTTP_HEAD_END:
+            if (message->is_response)
+                ended = end_response_head(connection, stream);
+            else
+                begin_body(message);
+            break;
+        case HTTP_TRAILERS_END:
+            ended = true;
+            break;
+        case HTTP_BROKEN:
+            lose(connection, stream);
+            break;
         }
-        stream->next += i < length ? i : length;
     }
-
-    switch (event) {
-    case HTTP_REQUEST_LINE:
-        begin_request(reading->connection, stream);
-        break;
-    case HTTP_HEAD_END:
-        if (message->is_response)
-            ended = end_response_head(reading);
-        else
-            begin_body(message);
-        break;
-    case HTTP_TRAILERS_END:
-        ended = true;
-        break;
-    case HTTP_BROKEN:
-        lose(reading->connection, stream);
-        break;
-    }
+    __u32 left = stream->end - stream->next;
+    if (left && !ended && message->state >= HTTP_BODY)
+        ended = skip(stream, left);
     if (ended && message->is_response)
-        end_response(reading);
+        end_response(connection, direction);
     else if (ended)
         message->state = HTTP_BETWEEN;
-    return reading->connection->ignored != 0;
+    if (connection->ignored)
+        return false;
+    return stream->next != stream->end || (connection->segments && next_segment(skb, direction));
+}
+
+__noinline int follow_received(struct __sk_buff *skb) {
+    return follow(skb, find_connection(skb), RECEIVE, STEPS);
+}
+
+__noinline int follow_sent(struct __sk_buff *skb) {
+    return follow(skb, find_connection(skb), TRANSMIT, STEPS);
+}
+
+__noinline int follow_early(struct __sk_buff *skb) {
+    return follow(skb, find_early(skb), RECEIVE, EARLY_STEPS);
+}
+
+/* Takes a step as often as there is more, within bounds; whether there still is. */
+static __always_inline int repeat(int (*step)(struct __sk_buff *), struct __sk_buff *skb) {
+    for (int i = 0; i < TURNS; i++)
+        if (!step(skb))
+            return false;
+    return true;
+}
+
+__noinline int repeat_received(struct __sk_buff *skb) {
+    return repeat(follow_received, skb);
+}
+
+__noinline int repeat_sent(struct __sk_buff *skb) {
+    return repeat(follow_sent, skb);
+}
+
+__noinline int repeat_early(struct __sk_buff *skb) {
+    return repeat(follow_early, skb);
+}
+
+static __always_inline void follow_all(struct __sk_buff *skb, struct connection *connection,
+                                       enum direction direction) {
+    if (direction == TRANSMIT)
+        repeat(repeat_sent, skb);
+    else if (connection->is_early)
+        repeat(repeat_early, skb);
+    else
+        repeat(repeat_received, skb);
 }
 
 /* Whether the stream can be followed at the payload of this packet. */
-static __always_inline bool is_next(struct reading *reading, enum direction direction) {
-    struct connection *connection = reading->connection;
-    struct stream *stream = reading->stream;
+static __always_inline bool is_next(struct __sk_buff *skb, struct connection *connection,
+                                    enum direction direction) {
+    struct stream *stream = &connection->streams[direction];
     struct http_message *message = &stream->message;
     bool turned = connection->last != direction;
     connection->last = direction;
 
     if (connection->requests == NEITHER) {
+        struct http_message *response = &connection->streams[!direction].message;
         connection->requests = direction;
         message->is_response = 0;
         message->state = HTTP_LOST;
-        reading->reverse->message.is_response = 1;
-        reading->reverse->message.state = HTTP_LOST;
+        response->is_response = 1;
+        response->state = HTTP_LOST;
     }
     if (message->state == HTTP_LOST) {
         /* A message is likely to begin where the other side was the last to send something. */
@@ -500,61 +658,69 @@ static __always_inline bool is_next(struct reading *reading, enum direction dire
             return false;
         message->state = HTTP_BETWEEN;
         stream->guessed = true;
-        stream->next = reading->sequence;
+        stream->next = stream->sequence;
     }
-    __s32 gap = reading->sequence - stream->next;
+    __s32 gap = stream->sequence - stream->next;
     if (gap <= 0)
-        return (__s32)(reading->end - stream->next) > 0;
+        return (__s32)(stream->end - stream->next) > 0;
     if (message->state == HTTP_BODY_UNTIL_CLOSE) {
-        stream->next = reading->sequence;
+        stream->next = stream->sequence;
         return true;
     }
     /* That a part of a body is missing does not matter. */
     if (message->state >= HTTP_BODY && (__u32)gap <= message->length) {
         message->length -= gap;
-        stream->next = reading->sequence;
+        stream->next = stream->sequence;
         return true;
     }
-    if (!keep(reading))
+    /* The cookie of a listening socket is that of many connections. */
+    if (connection->is_early || !keep(skb, direction))
         lose(connection, stream);
     return false;
 }
 
 /* A body that begins after the gap may be complete with it: `follow` is called all the same. */
-static __always_inline void take(struct reading *reading, enum direction direction, bool fin) {
-    struct connection *connection = reading->connection;
+static __always_inline void take(struct __sk_buff *skb, struct connection *connection,
+                                 enum direction direction, bool fin) {
+    struct stream *stream = &connection->streams[direction];
     if (connection->ignored)
         return;
-    if (reading->end != reading->sequence && is_next(reading, direction))
-        bpf_loop(reading->end - reading->sequence + SEGMENTS * SEGMENT_SIZE, follow, reading, 0);
-    struct stream *stream = reading->stream;
+    if (stream->end != stream->sequence && is_next(skb, connection, direction))
+        follow_all(skb, connection, direction);
     if (fin && stream->message.state == HTTP_BODY_UNTIL_CLOSE)
-        end_response(reading);
+        end_response(connection, direction);
 }
 
-static long try_lock(__u32 index, struct reading *reading) {
-    return __sync_val_compare_and_swap(&reading->connection->busy, 0, 1) == 0;
+/* Sets whether a CPU is at work on what the socket receives; false when that was so before. */
+static __always_inline bool set_busy(struct connection *connection, __u32 place, bool busy) {
+    struct lock *lock = bpf_map_lookup_elem(&locks, &place);
+    if (!lock)
+        return false;
+    bpf_spin_lock(&lock->lock);
+    bool is_new = connection->busy != busy;
+    connection->busy = busy;
+    bpf_spin_unlock(&lock->lock);
+    return is_new;
 }
 
-static __always_inline bool lock(struct reading *reading) {
-    return try_lock(0, reading) || bpf_loop(MAX_SPINS, try_lock, reading, 0) < MAX_SPINS;
+/* Waits for another CPU; 1 when it is done. */
+__noinline int wait(struct __sk_buff *skb, __u32 place) {
+    struct connection *connection = find_connection(skb) ?: find_early(skb);
+    if (!connection)
+        return false;
+    for (int i = 0; i < SPINS; i++)
+        if (set_busy(connection, place, true))
+            return true;
+    return false;
 }
 
-static __always_inline void unlock(struct connection *connection) {
-    __sync_val_compare_and_swap(&connection->busy, 1, 0);
-}
-
-static __always_inline bool read_endpoints(struct __sk_buff *skb, const struct headers *headers,
-                                           const struct tcphdr *tcp, enum direction direction,
-                                           struct endpoints *endpoints) {
-    bool received = direction == RECEIVE;
-    void *source = received ? endpoints->remote : endpoints->local;
-    void *destination = received ? endpoints->local : endpoints->remote;
-    endpoints->remote_port = received ? tcp->source : tcp->dest;
-    endpoints->local_port = received ? tcp->dest : tcp->source;
-    if (headers->family == 4)
-        return !bpf_skb_load_bytes(skb, 12, source, 4) && !bpf_skb_load_bytes(skb, 16, destination, 4);
-    return !bpf_skb_load_bytes(skb, 8, source, 16) && !bpf_skb_load_bytes(skb, 24, destination, 16);
+static __always_inline bool lock(struct __sk_buff *skb, struct connection *connection, __u32 place) {
+    if (set_busy(connection, place, true))
+        return true;
+    for (int i = 0; i < SPINS; i++)
+        if (wait(skb, place))
+            return true;
+    return false;
 }
 
 /* The first data of a connection says who asks. */
@@ -634,11 +800,8 @@ static __always_inline void forget(struct bpf_sock *sk) {
 static __always_inline int follow_packet(struct __sk_buff *skb, enum direction direction) {
     struct headers headers = {};
     struct tcphdr tcp;
-    struct bpf_sock *sk = skb->sk;
+    struct bpf_sock *sk = socket_of(skb);
     if (!sk)
-        return ALLOW;
-    sk = bpf_sk_fullsock(sk);
-    if (!sk || sk->protocol != IPPROTO_TCP)
         return ALLOW;
     struct connection *connection = bpf_sk_storage_get(&connections, sk, NULL, 0);
     if (!connection && bpf_sk_storage_get(&others, sk, NULL, 0))
@@ -657,24 +820,21 @@ static __always_inline int follow_packet(struct __sk_buff *skb, enum direction d
         return ALLOW;
     }
 
-    struct reading reading = {
-        .skb = skb,
-        .connection = connection,
-        .stream = &connection->streams[direction],
-        .reverse = &connection->streams[!direction],
-        .now = bpf_ktime_get_ns(),
-        .sequence = bpf_ntohl(tcp.seq) + tcp.syn,
-        .end = bpf_ntohl(tcp.seq) + tcp.syn + length,
-        .offset = offset,
-    };
-    if (direction == RECEIVE && !lock(&reading)) {
+    __u32 place = (tcp.source + tcp.dest) % LOCKS;
+    if (direction == RECEIVE && !lock(skb, connection, place)) {
         count_uncounted();
         return ALLOW;
     }
-    take(&reading, direction, tcp.fin);
+    struct stream *stream = &connection->streams[direction];
+    stream->now = bpf_ktime_get_ns();
+    stream->sequence = bpf_ntohl(tcp.seq) + tcp.syn;
+    stream->end = stream->sequence + length;
+    stream->offset = offset;
+    stream->segment = 0;
+    take(skb, connection, direction, tcp.fin);
     bool ignored = connection->ignored;
     if (direction == RECEIVE)
-        unlock(connection);
+        set_busy(connection, place, false);
     if (ignored && sk->state != BPF_TCP_LISTEN)
         forget(sk);
     return ALLOW;
@@ -691,13 +851,9 @@ int http_transmit(struct __sk_buff *skb) {
 }
 
 /* The requests that wait when their connection ends never get their response. */
-SEC("tp_btf/inet_sock_set_state")
-int BPF_PROG(http_close, struct sock *sk, int old_state, int state) {
-    if (state != TCP_CLOSE)
-        return 0;
-    struct connection *connection = bpf_sk_storage_get(&connections, sk, NULL, 0);
-    if (!connection || connection->requests == NEITHER)
-        return 0;
+static __always_inline void end_connection(struct connection *connection) {
+    if (connection->requests == NEITHER)
+        return;
     struct http_message *response = &connection->streams[connection->requests == RECEIVE].message;
     __u64 now = bpf_ktime_get_ns();
     __u32 first = connection->answered, last = connection->asked;
@@ -711,7 +867,36 @@ int BPF_PROG(http_close, struct sock *sk, int old_state, int state) {
         else
             count_uncounted();
     }
+}
+
+/*
+ * Tracepoints have the storage of sockets since 8e4597c627fb ("bpf: Allow using bpf_sk_storage in
+ * FENTRY/FEXIT/RAW_TP", Linux 5.11), as they have TYPED_CURRENT.
+ */
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(http_close, struct sock *sk, int old_state, int state) {
+    if (!TYPED_CURRENT || state != BPF_TCP_CLOSE)
+        return 0;
+    struct connection *connection = bpf_sk_storage_get(&connections, sk, NULL, 0);
+    if (connection)
+        end_connection(connection);
     return 0;
+}
+
+/* The same without that storage. Nobody tells of the end of connections that were there before. */
+SEC("sockops")
+int http_close_before_5_11(struct bpf_sock_ops *ctx) {
+    if (TYPED_CURRENT)
+        return 1;
+    if (ctx->op == BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB || ctx->op == BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB)
+        bpf_sock_ops_cb_flags_set(ctx, ctx->bpf_sock_ops_cb_flags | BPF_SOCK_OPS_STATE_CB_FLAG);
+    if (ctx->op != BPF_SOCK_OPS_STATE_CB || ctx->args[1] != BPF_TCP_CLOSE)
+        return 1;
+    struct bpf_sock *sk = ctx->sk;
+    struct connection *connection = sk ? bpf_sk_storage_get(&connections, sk, NULL, 0) : NULL;
+    if (connection)
+        end_connection(connection);
+    return 1;
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -234,13 +234,8 @@ static __always_inline int http_chunk_size_end(struct http_message *message) {
     return http_next(message, HTTP_CHUNK, HTTP_CHUNK_BEGIN);
 }
 
-/*
- * Follows a stream by a byte, which is not one of a body. A global function, so that the verifier goes
- * through it once, not once for each byte of a block. All that it keeps is in the message.
- */
-__noinline int http_follow(struct http_message *message, __u32 byte, __u64 now) {
-    if (!message)
-        return HTTP_BROKEN;
+/* Follows a stream by a byte, which is not one of a body. All that it keeps is in the message. */
+static __always_inline int http_follow(struct http_message *message, __u32 byte, __u64 now) {
     switch (message->state) {
     case HTTP_BETWEEN:
         return http_begin(message, byte, now);

@@ -337,7 +337,7 @@ for line in sys.stdin:
     await exchangeOnce();
     late.running.updateAnnotations({ 'bpf.sh/inject': 'true', 'bpf.sh/probes': 'http' });
     await eventually(async () =>
-      assert.match(await (await fetch(late.url('/'))).text(), /^http: 3 program/m),
+      assert.match(await (await fetch(late.url('/'))).text(), /^http: 4 program/m),
     );
     for (let i = 0; i < 3; i++) await exchangeOnce();
     const samples = await late.scrape();
