@@ -731,6 +731,9 @@ static __always_inline void begin(struct connection *connection, enum direction 
     connection->streams[direction].next = sequence;
     connection->streams[!direction].next = acknowledged;
     connection->streams[!direction].message.is_response = 1;
+    /* A SYN with data (TCP Fast Open) does not know yet where the other direction begins. */
+    if (!acknowledged)
+        connection->streams[!direction].message.state = HTTP_LOST;
 }
 
 static __always_inline bool has_room(struct stream *stream, __u32 sequence) {

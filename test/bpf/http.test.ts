@@ -309,6 +309,43 @@ server.sendall(b'k')
     await expectCounted([[...exchange, ...broken, ...exchange, ...exchange]], { 'GET 200': 3 }, 1);
   });
 
+  test('counts requests that begin with the handshake of their connection, or complete it', async () => {
+    // The listening socket gets the data: of a deferred accept with the last packet of the handshake, with TCP Fast Open
+    // with the first, once the client has a cookie.
+    const handshake = `
+import socket
+listener = socket.create_server(('127.0.0.1', 0))
+listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_FASTOPEN if FAST else socket.TCP_DEFER_ACCEPT, 10)
+get = b'GET / HTTP/1.1\\r\\n' + b'Name: value\\r\\n' * 90 + b'\\r\\n'
+post = b'POST / HTTP/1.1\\r\\nContent-Length: 2\\r\\n\\r\\nab'
+def answer(request):
+    left = len(request)
+    while left: left -= len(server.recv(left))
+    server.sendall(b'HTTP/1.1 200 OK\\r\\nContent-Length: 2\\r\\n\\r\\nok')
+    client.recv(1000)
+for _ in range(20):
+    client = socket.socket()
+    if FAST: client.sendto(get, socket.MSG_FASTOPEN, listener.getsockname())
+    else:
+        client.connect(listener.getsockname())
+        client.sendall(get)
+    server, _ = listener.accept()
+    answer(get)
+    client.sendall(post)
+    answer(post)
+`;
+    const [deferred, fast] = [pod.addContainer('deferred'), pod.addContainer('fast')];
+    const before = uncounted(await pod.scrape());
+    await output(deferred, 'python3', '-c', `FAST = False\n${handshake}`);
+    await output(fast, 'sh', '-c', 'echo 3 > /proc/sys/net/ipv4/tcp_fastopen');
+    await output(fast, 'python3', '-c', `FAST = True\n${handshake}`);
+    const samples = await pod.scrape();
+    for (const name of ['deferred', 'fast'])
+      for (const role of ['server', 'client'] as const)
+        assert.deepEqual(counted(samples, role, name), { 'GET 200': 20, 'POST 200': 20 }, `${name} ${role}`);
+    assert.equal(uncounted(samples), before);
+  });
+
   test('picks up a connection that was there before the probe', async (t) => {
     const late = await podFor(t, { probes: 'network', pod: 'late' });
     const main = late.addContainer('web').spawn(
