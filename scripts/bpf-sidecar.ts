@@ -9,6 +9,7 @@ const commands: ReadonlyMap<string, Command> = new Map([
   ['webhook', async (argv: string[]) => (await import('../webhook/main.ts')).webhook(argv)],
   ['inject', async (argv: string[]) => (await import('../webhook/cli/inject.ts')).inject(argv)],
   ['uninject', async (argv: string[]) => (await import('../webhook/cli/uninject.ts')).uninject(argv)],
+  ['check', async (argv: string[]) => (await import('../webhook/cli/check.ts')).check(argv)],
 ]);
 
 const help = `Usage: bpf-sidecar COMMAND [options]
@@ -19,6 +20,7 @@ Runs eBPF programs scoped to one pod and serves what they count as Prometheus me
   webhook    serve the admission webhook that adds the sidecar to annotated pods
   inject     print manifests with the sidecar added
   uninject   print manifests without the sidecar
+  check      tell whether the webhook of a cluster works, and which pods lack their sidecar and why
 
   --help     show this; "bpf-sidecar COMMAND --help" shows a command's options
   --version  show the version

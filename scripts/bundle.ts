@@ -91,7 +91,7 @@ async function bundle(
 
 await bundle(
   'sidecar',
-  ['../webhook/main.ts', '../webhook/cli/inject.ts', '../webhook/cli/uninject.ts'],
+  ['main', 'cli/inject', 'cli/uninject', 'cli/check'].map((name) => `../webhook/${name}.ts`),
   seldom,
 );
 await bundle('webhook', ['../sidecar/main.ts']);

@@ -40,6 +40,31 @@ export function openCluster(kubeconfig?: string): KubeConfig {
   return config;
 }
 
+/**
+ * The same for somebody at a command line, who is found as kubectl finds them: by the file, or else by KUBECONFIG, the
+ * file in the home directory, or as a pod's service account.
+ */
+export function openUsersCluster(kubeconfig?: string): KubeConfig {
+  if (kubeconfig !== undefined) return openCluster(kubeconfig);
+  const config = new KubeConfig();
+  try {
+    config.loadFromDefault();
+  } catch (error) {
+    throw new Error(`the kubeconfig cannot be read: ${(error as Error).message}`);
+  }
+  const cluster = config.getCurrentCluster();
+  if (!cluster) throw new Error('the kubeconfig has no current context; set one');
+  // What client-node takes when there is nothing.
+  if (cluster.server === 'http://localhost:8080')
+    throw new Error('there is no kubeconfig; give one with --kubeconfig or KUBECONFIG');
+  return config;
+}
+
+/** Whether the cluster is the one that this process is a pod of. */
+export function isOwnCluster(config: KubeConfig): boolean {
+  return config.getCurrentCluster()?.name === 'inCluster';
+}
+
 export interface ApiRequest {
   method?: 'GET' | 'PATCH' | 'POST' | 'PUT' | 'DELETE';
   /** Such as /api/v1/pods. */

@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { V1ObjectMeta } from '@kubernetes/client-node';
 import type { Log } from '../../sidecar/contract/log.ts';
 import { type Api, ApiError } from './client.ts';
+import { listPages, partial } from './list.ts';
 
 /** What every object of Kubernetes has. */
 export interface ApiObject {
@@ -39,8 +40,6 @@ export interface Watched<Kept> {
   stop(): void;
 }
 
-/** Objects that are asked for at once. */
-const pageSize = 500;
 /** Seconds after which a watch is begun anew, at random so that not all are at once. */
 const watchTime = { least: 240, spread: 240 };
 /** Milliseconds without a word after which a watch is taken for dead: the API server sends a bookmark each minute. */
@@ -49,8 +48,6 @@ const silence = 150_000;
 const patience = { first: 500, most: 30_000 };
 const gone = 410;
 const notFound = 404;
-
-const partial = (kind: string) => `application/json;as=${kind};g=meta.k8s.io;v=v1,application/json`;
 
 export function idOf({ namespace = '', name }: { namespace?: string; name: string }): string {
   return `${namespace}/${name}`;
@@ -88,23 +85,17 @@ export function watchObjects<Kept>(api: Api, log: Log, options: WatchOptions<Kep
 
   async function list(): Promise<void> {
     const seen = new Set<string>();
-    let next: string | undefined;
     let listed: string | undefined;
-    do {
-      const page = await api.call<{
-        metadata: { continue?: string; resourceVersion: string };
-        /** Null for none, where only metadata is asked for. */
-        items: ApiObject[] | null;
-      }>({
-        path,
-        query: { labelSelector, fieldSelector, limit: pageSize, continue: next },
-        ...(metadataOnly && { accept: partial('PartialObjectMetadataList') }),
-        signal,
-      });
-      for (const object of page.items ?? []) seen.add(put(object));
-      next = page.metadata.continue;
-      listed = page.metadata.resourceVersion;
-    } while (next);
+    for await (const page of listPages<ApiObject>(api, {
+      path,
+      labelSelector,
+      fieldSelector,
+      metadataOnly,
+      signal,
+    })) {
+      for (const object of page.items) seen.add(put(object));
+      listed = page.resourceVersion;
+    }
     for (const id of objects.keys()) if (!seen.has(id)) remove(id);
     version = listed;
     found();

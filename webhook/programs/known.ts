@@ -72,11 +72,12 @@ function readKnown(
   const { spec, status } = rest as { spec?: unknown; status?: BpfStatus };
   const { namespace = '', name, uid = '', generation = 0, resourceVersion = '' } = metadata;
   const same = before?.uid === uid && before.generation === generation;
-  const program = same ? before.program : tryRead(namespace, name, spec, allowed);
+  const program = same ? before.program : readKnownProgram(namespace, name, spec, allowed);
   return { namespace, name, uid, generation, resourceVersion, program, status: status ?? {} };
 }
 
-function tryRead(
+/** What a `BPF` resource asks for, or why it cannot have it. */
+export function readKnownProgram(
   namespace: string,
   name: string,
   spec: unknown,
