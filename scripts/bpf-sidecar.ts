@@ -10,6 +10,7 @@ const commands: ReadonlyMap<string, Command> = new Map([
   ['inject', async (argv: string[]) => (await import('../webhook/cli/inject.ts')).inject(argv)],
   ['uninject', async (argv: string[]) => (await import('../webhook/cli/uninject.ts')).uninject(argv)],
   ['check', async (argv: string[]) => (await import('../webhook/cli/check.ts')).check(argv)],
+  ['top', async (argv: string[]) => (await import('../webhook/cli/top.ts')).top(argv)],
 ]);
 
 const help = `Usage: bpf-sidecar COMMAND [options]
@@ -21,6 +22,7 @@ Runs eBPF programs scoped to one pod and serves what they count as Prometheus me
   inject     print manifests with the sidecar added
   uninject   print manifests without the sidecar
   check      tell whether the webhook of a cluster works, and which pods lack their sidecar and why
+  top        show what the containers of a pod do, from its metrics
 
   --help     show this; "bpf-sidecar COMMAND --help" shows a command's options
   --version  show the version

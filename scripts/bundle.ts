@@ -91,7 +91,7 @@ async function bundle(
 
 await bundle(
   'sidecar',
-  ['main', 'cli/inject', 'cli/uninject', 'cli/check'].map((name) => `../webhook/${name}.ts`),
+  ['main', 'cli/inject', 'cli/uninject', 'cli/check', 'cli/top'].map((name) => `../webhook/${name}.ts`),
   seldom,
 );
 await bundle('webhook', ['../sidecar/main.ts']);

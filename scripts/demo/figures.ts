@@ -1,5 +1,6 @@
 import { containerName } from '../../sidecar/contract/pod.ts';
-import type { Sample, Scrape } from './scrape.ts';
+import { hasLabels, type Labels, type Sample, sum } from '../../webhook/cli/top/samples.ts';
+import type { Scrape } from './scrape.ts';
 
 /** What one container did: rates between two scrapes, quantiles and counts since the start. */
 export interface Figures {
@@ -86,21 +87,9 @@ function figuresOfContainer(container: string, before: Scrape, now: Scrape): Fig
   };
 }
 
-type Labels = Readonly<Record<string, string>>;
-
-function sum(samples: readonly Sample[], name: string, labels: Labels = {}): number {
-  return samples
-    .filter((sample) => sample.name === name && has(sample, labels))
-    .reduce((total, { value }) => total + value, 0);
-}
-
-function has(sample: Sample, labels: Labels): boolean {
-  return Object.entries(labels).every(([name, value]) => sample.labels[name] === value);
-}
-
 function quantiles(samples: readonly Sample[], name: string, labels: Labels = {}): Quantiles {
   const buckets = samples
-    .filter((sample) => sample.name === `${name}_bucket` && has(sample, labels))
+    .filter((sample) => sample.name === `${name}_bucket` && hasLabels(sample, labels))
     .map((sample) => ({ bound: Number(sample.labels.le!.replace('+Inf', 'Infinity')), count: sample.value }))
     .sort((a, b) => a.bound - b.bound);
   return { p50: quantile(0.5, buckets), p99: quantile(0.99, buckets) };

@@ -1,4 +1,4 @@
-import { print } from './terminal.ts';
+import { print } from '../../webhook/cli/top/terminal.ts';
 
 /** The course of a program that must leave nothing behind, whatever way its end comes. */
 export interface Lifetime {

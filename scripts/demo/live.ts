@@ -1,10 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { blank, canvas, isTerminal, type Line, print, width } from '../../webhook/cli/top/terminal.ts';
 import { failure } from '../node/child.ts';
 import type { RunningPod } from '../node/pod.ts';
 import { figuresOf } from './figures.ts';
 import { type Scrape, scrape } from './scrape.ts';
-import { canvas, isTerminal, print, width } from './terminal.ts';
-import { blank, type Line, summaries, tables } from './view.ts';
+import { summaries, tables } from './view.ts';
 
 /** How often output that is not a terminal gets a line for each container, in seconds. */
 const plainPeriod = 3;

@@ -1,13 +1,6 @@
+import { blank, type Emphasis, type Line } from '../../webhook/cli/top/terminal.ts';
+import { formatBytes, formatNumber, formatSeconds } from '../../webhook/cli/top/units.ts';
 import type { Figures, Traffic } from './figures.ts';
-import { formatBytes, formatNumber, formatSeconds } from './units.ts';
-
-export type Emphasis = 'heading' | 'plain' | 'faint';
-
-/** A line of the view, styled as a whole so that it can be cut to a width. */
-export interface Line {
-  text: string;
-  emphasis: Emphasis;
-}
 
 /** The pod as three tables, no line wider than `width`. */
 export function tables(containers: readonly Figures[], width: number): Line[] {
@@ -19,8 +12,6 @@ export function tables(containers: readonly Figures[], width: number): Line[] {
     ...tcpTable(containers),
   ].map((line) => ({ ...line, text: line.text.slice(0, width) }));
 }
-
-export const blank: Line = { text: '', emphasis: 'plain' };
 
 function syscallTable(containers: readonly Figures[]): Line[] {
   return [

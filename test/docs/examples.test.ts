@@ -20,7 +20,7 @@ import { block, documents, fences, read } from './documents.ts';
 
 const config = injectionConfig('example.com/bpf-sidecar:test');
 
-for (const command of ['', 'run ', 'webhook ', 'inject ', 'uninject ', 'check ']) {
+for (const command of ['', 'run ', 'webhook ', 'inject ', 'uninject ', 'check ', 'top ']) {
   test(`the document's help of "bpf-sidecar ${command}--help" is the real one`, async () => {
     const { stdout } = await run([...command.split(' ').filter(Boolean), '--help']);
     assert.equal(block('docs/cli.md', `output: ${command}--help`), stdout);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { parse } from '../../scripts/demo/scrape.ts';
 import { builtinProbes } from '../../sidecar/contract/probes.ts';
+import { parse } from '../../webhook/cli/top/samples.ts';
 import { eventually } from '../support/eventually.ts';
 import {
   parseOpenMetrics,

@@ -5,7 +5,6 @@ import { text } from 'node:stream/consumers';
 import type { TestContext } from 'node:test';
 import type { V1Container, V1Pod } from '@kubernetes/client-node';
 import jsonPatch from 'fast-json-patch';
-import { parse, type Sample } from '../../scripts/demo/scrape.ts';
 import { type RunningPod, startPod } from '../../scripts/node/pod.ts';
 import { reviewOf } from '../../scripts/node/review.ts';
 import {
@@ -15,6 +14,7 @@ import {
   type SandboxOptions,
 } from '../../scripts/node/sandbox.ts';
 import { admit } from '../../webhook/admission/admit.ts';
+import { parse, type Sample } from '../../webhook/cli/top/samples.ts';
 import { injectionConfig, type Privilege } from '../../webhook/config.ts';
 import type { NamespacePrograms } from '../../webhook/programs/resolve.ts';
 

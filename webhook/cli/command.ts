@@ -14,13 +14,21 @@ export class CommandError extends Error {
   }
 }
 
+type Options = NonNullable<ParseArgsConfig['options']>;
+
 /** `parseArgs`, strict and without positionals; throws a CommandError for what it does not accept. */
-export function parseOptions<const Options extends NonNullable<ParseArgsConfig['options']>>(
-  argv: string[],
-  options: Options,
-) {
+export function parseOptions<const Accepted extends Options>(argv: string[], options: Accepted) {
+  return accepted(() => parseArgs({ args: argv, options, strict: true, allowPositionals: false })).values;
+}
+
+/** The same with what stands beside the options. */
+export function parseArguments<const Accepted extends Options>(argv: string[], options: Accepted) {
+  return accepted(() => parseArgs({ args: argv, options, strict: true, allowPositionals: true }));
+}
+
+function accepted<Result>(parse: () => Result): Result {
   try {
-    return parseArgs({ args: argv, options, strict: true, allowPositionals: false }).values;
+    return parse();
   } catch (error) {
     // Node adds advice after the first sentence.
     const [first = ''] = (error as Error).message.split(/[.\n]/, 1);

@@ -6,8 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { test } from 'node:test';
-import { parse } from '../../../scripts/demo/scrape.ts';
 import { stateDirectory } from '../../../scripts/node/claims.ts';
+import { parse } from '../../../webhook/cli/top/samples.ts';
 
 const script = join(import.meta.dirname, '../../../scripts/demo.ts');
 

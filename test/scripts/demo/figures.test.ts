@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { figuresOf, quantile } from '../../../scripts/demo/figures.ts';
-import { parse, type Scrape } from '../../../scripts/demo/scrape.ts';
+import type { Scrape } from '../../../scripts/demo/scrape.ts';
 import { summaries, tables } from '../../../scripts/demo/view.ts';
+import { parse } from '../../../webhook/cli/top/samples.ts';
 
 const scrapeAt = (at: number, lines: string[]): Scrape => ({
   at,

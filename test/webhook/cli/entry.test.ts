@@ -6,9 +6,9 @@ import { run } from './executable.ts';
 test('help names every command, and every command of the webhook half has its own', async () => {
   const { code, stdout } = await run(['--help']);
   assert.equal(code, 0);
-  for (const command of ['run', 'webhook', 'inject', 'uninject', 'check'])
+  for (const command of ['run', 'webhook', 'inject', 'uninject', 'check', 'top'])
     assert.match(stdout, new RegExp(`^ {2}${command} `, 'm'));
-  for (const command of ['webhook', 'inject', 'uninject', 'check']) {
+  for (const command of ['webhook', 'inject', 'uninject', 'check', 'top']) {
     const own = await run([command, '--help']);
     assert.equal(own.code, 0);
     assert.match(own.stdout, new RegExp(`^Usage: bpf-sidecar ${command} `));

@@ -20,3 +20,8 @@ export function formatSeconds(value: number | undefined): string {
   const [scaled, unit] = value < 1e-3 ? [value * 1e6, 'µs'] : value < 1 ? [value * 1e3, 'ms'] : [value, 's'];
   return `${scaled < 9.95 ? scaled.toFixed(1) : Math.round(scaled)} ${unit}`;
 }
+
+/** A share of a whole, which may be more than one: `12.5 %` of a CPU, `150 %` of more. */
+export function formatShare(value: number): string {
+  return `${formatNumber(Math.round(value * 1000) / 10)} %`;
+}

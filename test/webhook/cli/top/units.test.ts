@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { formatBytes, formatNumber, formatSeconds } from '../../../scripts/demo/units.ts';
+import { formatBytes, formatNumber, formatSeconds } from '../../../../webhook/cli/top/units.ts';
 
 for (const [format, value, text] of [
   [formatNumber, 0, '0'],
