@@ -11,21 +11,24 @@ export async function readConfiguration(
   { namespace, name }: Pick<Release, 'namespace' | 'name'>,
 ): Promise<{ config: WebhookConfig | undefined; finding: Finding }> {
   const title = `ConfigMap ${namespace}/${name}`;
-  try {
-    const { data } = await api.call<{ data?: Record<string, string> }>({
-      path: `/api/v1/namespaces/${namespace}/configmaps/${name}`,
+  const answer = await api
+    .call<{ data?: Record<string, string> }>({ path: `/api/v1/namespaces/${namespace}/configmaps/${name}` })
+    .catch((error) => {
+      if (error instanceof ApiError) return error;
+      throw error;
     });
-    const config = parseConfig(data?.[key] ?? '', key);
+  if (answer instanceof ApiError)
+    return {
+      config: undefined,
+      finding: warn(`${title} cannot be read, so pods are judged by the defaults: ${answer.message}`),
+    };
+  try {
+    const config = parseConfig(answer.data?.[key] ?? '', key);
     return {
       config,
       finding: ok(`${title}: the configuration is valid, with sidecars of ${config.sidecar.image}`),
     };
   } catch (error) {
-    const { message } = error as Error;
-    const finding =
-      error instanceof ApiError
-        ? warn(`${title} cannot be read, so pods are judged by the defaults: ${message}`)
-        : failed(`${title}: ${message}`);
-    return { config: undefined, finding };
+    return { config: undefined, finding: failed(`${title}: ${(error as Error).message}`) };
   }
 }
