@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
+import type { ChildProcess } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -31,11 +31,18 @@ async function environmentBy(t: TestContext, ...options: string[]): Promise<V1Co
     ...['--dns-name', '127.0.0.1', '--ca-out', caFile, ...options],
   ]);
   t.after(() => webhook.kill());
-  const [ready] = await once(createInterface({ input: webhook.stdout }), 'line');
-  const call = createClient(JSON.parse(ready).address, readFileSync(caFile, 'utf8'));
+  const call = createClient(await addressOf(webhook), readFileSync(caFile, 'utf8'));
   const { body } = await call(mutateCall(reviewOf(askingPod({ probes: 'network' }))));
   const [operation] = JSON.parse(Buffer.from(JSON.parse(body).response.patch, 'base64').toString());
   return operation.value[0].env;
+}
+
+async function addressOf(webhook: ChildProcess): Promise<string> {
+  for await (const line of createInterface({ input: webhook.stdout! })) {
+    const { msg, address } = JSON.parse(line);
+    if (msg === 'ready') return address;
+  }
+  throw new Error('the webhook ended before it was ready');
 }
 
 /** A pod whose sidecar has that environment, and a program whose spec asks for the whole node. */

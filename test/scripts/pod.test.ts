@@ -153,7 +153,7 @@ for (const [what, spec, message] of [
   [
     'a volume that needs a cluster',
     { containers: [], volumes: [{ name: 'conf', configMap: { name: 'conf' } }] },
-    /volume conf is of a kind that needs a cluster; a sandbox has downwardAPI, emptyDir and hostPath/,
+    /volume conf is of a kind that needs a cluster; a sandbox has downwardAPI, emptyDir, hostPath and projected/,
   ],
   [
     'an image that is not here',
