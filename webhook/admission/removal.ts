@@ -2,7 +2,7 @@ import type { RemoveOperation } from 'fast-json-patch';
 import { containerName } from '../../sidecar/contract/pod.ts';
 import { readStatus, removeMetadata } from './metadata.ts';
 import type { Pod } from './pod.ts';
-import { scrapePrefix } from './scrape-annotations.ts';
+import { removableAnnotations } from './scrape-annotations.ts';
 import { volumePrefix } from './volumes.ts';
 
 /**
@@ -17,10 +17,7 @@ export function buildRemoval(pod: Pod): RemoveOperation[] {
   return [
     ...removeItems('/spec/initContainers', initContainers, ({ name }) => name === containerName),
     ...removeItems('/spec/volumes', volumes, ({ name }) => ours.has(name)),
-    ...removeMetadata(
-      pod,
-      status.annotations.filter((name) => name.startsWith(scrapePrefix)),
-    ),
+    ...removeMetadata(pod, removableAnnotations(pod, status.annotations, status.port ?? 0)),
   ];
 }
 

@@ -2,7 +2,15 @@ import type { Settings } from '../../sidecar/contract/annotations.ts';
 import { paths } from '../../sidecar/contract/pod.ts';
 import { annotationsOf, type Pod } from './pod.ts';
 
-export const scrapePrefix = 'prometheus.io/';
+const scrapePrefix = 'prometheus.io/';
+
+function annotationsFor(port: number): Record<string, string> {
+  return {
+    [`${scrapePrefix}scrape`]: 'true',
+    [`${scrapePrefix}port`]: String(port),
+    [`${scrapePrefix}path`]: paths.metrics,
+  };
+}
 
 /**
  * The annotations by which a Prometheus without the Operator is often told what to scrape. They can name one port of a
@@ -20,12 +28,12 @@ export function scrapeAnnotations(
         `the pod has the annotation ${own} of its own, so that Prometheus is not told of its bpf-sidecar, port ${metricsPort}`,
       ],
     };
-  return {
-    annotations: {
-      [`${scrapePrefix}scrape`]: 'true',
-      [`${scrapePrefix}port`]: String(metricsPort),
-      [`${scrapePrefix}path`]: paths.metrics,
-    },
-    notes: [],
-  };
+  return { annotations: annotationsFor(metricsPort), notes: [] };
+}
+
+/** Which of the annotations that were `added` for a sidecar on `port` go with it: none where somebody has changed one. */
+export function removableAnnotations(pod: Pod, added: readonly string[], port: number): string[] {
+  const present = annotationsOf(pod);
+  const ours = Object.entries(annotationsFor(port)).filter(([name]) => added.includes(name));
+  return ours.every(([name, value]) => present[name] === value) ? ours.map(([name]) => name) : [];
 }
