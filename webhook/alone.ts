@@ -39,12 +39,8 @@ export async function serveAlone({
     invalidAnnotations: 'admit' as const,
   };
   const admission = { config, metrics, log };
-  const server = createServer(
-    {},
-    { '/mutate': createMutate(admission), '/templates': createTemplateCheck(admission) },
-    metrics,
-    log,
-  );
+  const answers = { '/mutate': createMutate(admission), '/templates': createTemplateCheck(admission) };
+  const server = createServer({ answers, metrics, log });
   await writeFile(caFile, authority.certificate).catch((error: Error) => {
     throw new CommandError(`--ca-out ${caFile}: cannot write the file: ${error.message}`, exit.failed);
   });

@@ -13,7 +13,7 @@ import { keepMonitors } from './monitors/controller.ts';
 import { createMutate } from './mutate.ts';
 import { watchPrograms } from './programs/programs.ts';
 import { createProgramCheck } from './programs.ts';
-import { createServer, limits } from './server.ts';
+import { createServer } from './server.ts';
 import { serveUntilSignal } from './serving.ts';
 import { createTemplateCheck } from './templates.ts';
 
@@ -49,18 +49,12 @@ export async function serveCluster({ config: file, kubeconfig, ...address }: Opt
     (keeper ? keeper.problem() : 'starting') ??
     (namespaces.watched.isSynced() ? undefined : 'the namespaces are not known yet') ??
     (programs.isPending() ? 'the BPF resources are not known yet' : undefined);
-  const server = createServer(
-    {},
-    {
-      '/mutate': createMutate(admission),
-      '/templates': createTemplateCheck(admission),
-      '/programs': createProgramCheck(allowed, log),
-    },
-    metrics,
-    log,
-    limits,
-    problem,
-  );
+  const answers = {
+    '/mutate': createMutate(admission),
+    '/templates': createTemplateCheck(admission),
+    '/programs': createProgramCheck(allowed, log),
+  };
+  const server = createServer({ answers, metrics, log, problem });
   return serveUntilSignal(server, address, log, () => {
     const kept = keepConfiguredCertificate({ config: config.certificate, api, server, metrics, log });
     keeper = kept;

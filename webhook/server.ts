@@ -22,19 +22,29 @@ export const limits = {
   check: 5_000,
 };
 
+export interface ServerOptions {
+  /** Left out where they come later. */
+  credentials?: Credentials;
+  answers: Readonly<Record<`/${string}`, Answer>>;
+  metrics: Metrics;
+  log: Log;
+  bounds?: Readonly<typeof limits>;
+  /** Why it is not ready to be asked, if so. */
+  problem?(): string | undefined;
+}
+
 /**
  * The HTTPS server: reviews by POST on the paths of `answers`, and `GET /healthz`, `GET /readyz`, `GET /metrics`. It
  * knows HTTP and nothing of pods. A request that is no review gets one sentence and 400, 413 (body above 3 MiB) or 415.
- * `problem` says why it is not ready to be asked.
  */
-export function createServer(
-  credentials: Partial<Credentials>,
-  answers: Readonly<Record<`/${string}`, Answer>>,
-  metrics: Metrics,
-  log: Log,
-  bounds: Readonly<typeof limits> = limits,
-  problem: () => string | undefined = () => undefined,
-): Server {
+export function createServer({
+  credentials,
+  answers,
+  metrics,
+  log,
+  bounds = limits,
+  problem = () => undefined,
+}: ServerOptions): Server {
   const app = express().disable('x-powered-by').disable('etag');
   const server = createHttpsServer(
     {

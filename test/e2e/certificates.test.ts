@@ -102,7 +102,7 @@ async function startReplicas(count: number): Promise<string[]> {
         metrics,
         log,
       };
-      const server = createServer({}, { '/mutate': createMutate(admission) }, metrics, log);
+      const server = createServer({ answers: { '/mutate': createMutate(admission) }, metrics, log });
       // So that each admission begins with a handshake.
       server.maxRequestsPerSocket = 1;
       const url = await listen(server, 0, '127.0.0.1');

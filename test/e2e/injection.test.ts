@@ -38,9 +38,9 @@ const admission = {
   report: createReport({ api, counter: metrics.events, log }),
 };
 const authority = await createAuthority();
-const server = createServer(
-  await authority.issue(['127.0.0.1']),
-  {
+const server = createServer({
+  credentials: await authority.issue(['127.0.0.1']),
+  answers: {
     '/mutate': createMutate(admission),
     '/refuse': createMutate({ ...admission, config: { ...admission.config, invalidAnnotations: 'refuse' } }),
     '/templates': createTemplateCheck(admission),
@@ -49,7 +49,7 @@ const server = createServer(
   },
   metrics,
   log,
-);
+});
 const address = await listen(server, 0, '127.0.0.1');
 cluster.defer(() => close(server, 0));
 

@@ -281,12 +281,12 @@ test('a mistake is refused when the resource is applied, with the field', {
 }, async () => {
   const authority = await createAuthority();
   const check = createProgramCheck([namespace], () => {});
-  const server = createServer(
-    await authority.issue(['127.0.0.1']),
-    { '/programs': check },
-    createMetrics(),
-    () => {},
-  );
+  const server = createServer({
+    credentials: await authority.issue(['127.0.0.1']),
+    answers: { '/programs': check },
+    metrics: createMetrics(),
+    log: () => {},
+  });
   const url = await listen(server, 0, '127.0.0.1');
   cluster.defer(async () => {
     server.close();

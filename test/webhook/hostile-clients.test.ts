@@ -20,7 +20,8 @@ const mutate = createMutate({
   log,
 });
 const credentials = await authority.issue(['127.0.0.1']);
-const serve = (bounds = limits) => createServer(credentials, { '/mutate': mutate }, metrics, log, bounds);
+const serve = (bounds = limits) =>
+  createServer({ credentials, answers: { '/mutate': mutate }, metrics, log, bounds });
 
 /** As in a cluster. */
 const server = serve();

@@ -21,12 +21,12 @@ const log = createLog((line) => {
   logged();
 });
 const admission = { config: { sidecar: config, invalidAnnotations: 'admit' as const }, metrics, log };
-const server = createServer(
-  await authority.issue(['127.0.0.1']),
-  { '/mutate': createMutate(admission), '/templates': createTemplateCheck(admission) },
+const server = createServer({
+  credentials: await authority.issue(['127.0.0.1']),
+  answers: { '/mutate': createMutate(admission), '/templates': createTemplateCheck(admission) },
   metrics,
   log,
-);
+});
 let call: ReturnType<typeof createClient>;
 
 before(async () => {

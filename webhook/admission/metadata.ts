@@ -27,7 +27,7 @@ export function addMetadata(pod: Pod, added: Record<Field, Record<string, string
 /** What the status annotation says, if there is one that can be read. Anybody can write it. */
 export function readStatus(
   pod: unknown,
-): (Required<Pick<Status, 'volumes' | 'annotations'>> & { port?: number }) | undefined {
+): (Required<Pick<Status, 'volumes' | 'programs' | 'annotations'>> & { port?: number }) | undefined {
   const text = annotationsOf(pod)[statusAnnotation];
   if (typeof text !== 'string') return undefined;
   try {
@@ -36,6 +36,7 @@ export function readStatus(
     const { port } = status;
     return {
       volumes: strings(status.volumes),
+      programs: strings(status.programs),
       annotations: strings(status.annotations),
       ...(isPort(port) && { port }),
     };

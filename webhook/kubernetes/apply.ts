@@ -1,4 +1,5 @@
 import type { Api } from './client.ts';
+import { partial } from './list.ts';
 import type { ApiObject } from './watch.ts';
 
 /** The name by which the API server knows which fields are ours. */
@@ -21,7 +22,7 @@ export async function applyObject(
     body: object,
     // JSON is YAML, too.
     contentType: 'application/apply-patch+yaml',
-    accept: 'application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1',
+    accept: partial('PartialObjectMetadata'),
     ...(signal && { signal }),
   });
 }

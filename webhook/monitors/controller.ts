@@ -1,8 +1,8 @@
 import type { Registry } from 'prom-client';
-import { injectedLabel } from '../../sidecar/contract/annotations.ts';
 import type { Log } from '../../sidecar/contract/log.ts';
 import type { MonitorsConfig } from '../config-file.ts';
 import type { Api } from '../kubernetes/client.ts';
+import { injectedPods } from '../kubernetes/pods.ts';
 import { type Watched, watchObjects } from '../kubernetes/watch.ts';
 import { desiredObjects, hashAnnotation, monitorLabel, nameFor, selectorFor } from './desired.ts';
 import { createGroups } from './groups.ts';
@@ -11,7 +11,7 @@ import { createMonitorMetrics } from './metrics.ts';
 import { createPace } from './pace.ts';
 import { type InjectedPod, readInjectedPod } from './pod.ts';
 import { createQueue } from './queue.ts';
-import { createRequests, notEnded } from './requests.ts';
+import { createRequests } from './requests.ts';
 
 export interface MonitorsOptions {
   api: Api;
@@ -69,10 +69,7 @@ export function keepMonitors(options: MonitorsOptions): void {
   let lastFailure = Number.NEGATIVE_INFINITY;
 
   const pods = watchObjects(api, log, {
-    path: '/api/v1/pods',
-    labelSelector: `${injectedLabel}=true`,
-    fieldSelector: notEnded,
-    metadataOnly: true,
+    ...injectedPods,
     keep: readInjectedPod,
     onChange: podChanged,
   });

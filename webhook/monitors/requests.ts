@@ -1,10 +1,9 @@
 import { applyObject } from '../kubernetes/apply.ts';
 import { type Api, ApiError } from '../kubernetes/client.ts';
+import { partial } from '../kubernetes/list.ts';
+import { notEnded } from '../kubernetes/pods.ts';
 import type { ApiObject } from '../kubernetes/watch.ts';
 import { type Kind, pathOf } from './kinds.ts';
-
-/** The field selector of pods that run or will: one that has ended is scraped no more. */
-export const notEnded = 'status.phase!=Succeeded,status.phase!=Failed';
 
 const gone = 404;
 
@@ -38,7 +37,7 @@ export function createRequests(api: Api, signal: AbortSignal): Requests {
           fieldSelector: notEnded,
           limit: 1,
         },
-        accept: 'application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1',
+        accept: partial('PartialObjectMetadataList'),
         signal,
       });
       return items !== null && items.length > 0;

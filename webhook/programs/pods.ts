@@ -1,7 +1,9 @@
 import { isDeepStrictEqual } from 'node:util';
-import { annotationPrefix, injectedLabel, statusAnnotation } from '../../sidecar/contract/annotations.ts';
+import { annotationPrefix } from '../../sidecar/contract/annotations.ts';
 import type { Log } from '../../sidecar/contract/log.ts';
+import { readStatus } from '../admission/metadata.ts';
 import type { Api } from '../kubernetes/client.ts';
+import { injectedPods } from '../kubernetes/pods.ts';
 import { type ApiObject, type Watched, watchObjects } from '../kubernetes/watch.ts';
 
 /** The injected pods that have not ended. */
@@ -14,10 +16,7 @@ export interface ProgramPods {
 export function watchProgramPods(api: Api, log: Log): ProgramPods {
   let byProgram: Map<string, string[]> | undefined;
   const watched = watchObjects<readonly string[]>(api, log, {
-    path: '/api/v1/pods',
-    labelSelector: `${injectedLabel}=true`,
-    fieldSelector: 'status.phase!=Succeeded,status.phase!=Failed',
-    metadataOnly: true,
+    ...injectedPods,
     keep(pod, before) {
       const programs = programsOf(pod);
       return before && isDeepStrictEqual(before, programs) ? before : programs;
@@ -40,21 +39,11 @@ const none: readonly string[] = [];
 /** What a pod runs: of the programs that it was created with, as others are not mounted, those that it names now. */
 export function programsOf({ metadata }: Pick<ApiObject, 'metadata'>): readonly string[] {
   const asked = metadata.annotations?.[`${annotationPrefix}programs`];
-  const status = metadata.annotations?.[statusAnnotation];
+  const status = readStatus({ metadata });
   if (!asked || !status) return none;
   const names = new Set(asked.split(',').map((name) => name.trim()));
-  const programs = mounted(status).filter((name) => names.has(name));
+  const programs = status.programs.filter((name) => names.has(name));
   return programs.length === 0 ? none : programs;
-}
-
-function mounted(status: string): string[] {
-  try {
-    const { programs } = JSON.parse(status) ?? {};
-    return Array.isArray(programs) ? programs.filter((name) => typeof name === 'string') : [];
-  } catch {
-    // Anybody can write the annotation.
-    return [];
-  }
 }
 
 /** The pods by what they run: `namespace/program` -> the names of the pods, in their order. */

@@ -3,6 +3,7 @@ import { defaultImage, injectionConfig } from '../../config.ts';
 import type { WebhookConfig } from '../../config-file.ts';
 import { type Api, ApiError } from '../../kubernetes/client.ts';
 import { listObjects } from '../../kubernetes/list.ts';
+import { notEnded, podsPath } from '../../kubernetes/pods.ts';
 import type { ApiObject } from '../../kubernetes/watch.ts';
 import { programsOff } from '../../programs/allowed.ts';
 import { readKnownProgram } from '../../programs/known.ts';
@@ -33,8 +34,8 @@ export async function checkPods(
   };
   const report = createPodReport(config?.sidecar.image);
   const pods = listObjects<V1Pod>(api, {
-    path: '/api/v1/pods',
-    fieldSelector: 'status.phase!=Succeeded,status.phase!=Failed',
+    path: podsPath,
+    fieldSelector: notEnded,
   });
   for await (const pod of pods) {
     const judgement = judgePod(pod, circumstances);
