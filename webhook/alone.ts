@@ -7,10 +7,10 @@ import { ProcessSource } from './certificates/process-source.ts';
 import { CommandError, exit } from './cli/command.ts';
 import { injectionConfig, type Privilege } from './config.ts';
 import { createMetrics } from './metrics.ts';
-import { createMutate } from './mutate.ts';
+import { createMutate } from './reviews/mutate.ts';
+import { createTemplateCheck } from './reviews/templates.ts';
 import { createServer } from './server.ts';
 import { serveUntilSignal } from './serving.ts';
-import { createTemplateCheck } from './templates.ts';
 
 interface Options {
   image: string;

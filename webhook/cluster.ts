@@ -10,12 +10,13 @@ import { createReport } from './kubernetes/events.ts';
 import { watchNamespaces } from './kubernetes/namespaces.ts';
 import { createMetrics } from './metrics.ts';
 import { keepMonitors } from './monitors/controller.ts';
-import { createMutate } from './mutate.ts';
+import { shareInjectedPods } from './pods/injected-pods.ts';
 import { watchPrograms } from './programs/programs.ts';
-import { createProgramCheck } from './programs.ts';
+import { createMutate } from './reviews/mutate.ts';
+import { createProgramCheck } from './reviews/programs.ts';
+import { createTemplateCheck } from './reviews/templates.ts';
 import { createServer } from './server.ts';
 import { serveUntilSignal } from './serving.ts';
-import { createTemplateCheck } from './templates.ts';
 
 interface Options {
   /** The configuration file. */
@@ -35,7 +36,9 @@ export async function serveCluster({ config: file, kubeconfig, ...address }: Opt
   const namespaces = watchNamespaces(api, log);
   const ending = new AbortController();
   const allowed = config.programs.allowedNamespaces;
-  const programs = watchPrograms({ api, log, allowed, report, signal: ending.signal });
+  const { signal } = ending;
+  const injectedPods = shareInjectedPods(api, log, signal);
+  const programs = watchPrograms({ api, log, allowed, report, injectedPods, signal });
   const admission = {
     config,
     labelsOf: namespaces.labelsOf,
@@ -58,7 +61,7 @@ export async function serveCluster({ config: file, kubeconfig, ...address }: Opt
   return serveUntilSignal(server, address, log, () => {
     const kept = keepConfiguredCertificate({ config: config.certificate, api, server, metrics, log });
     keeper = kept;
-    keepMonitors({ api, config: config.monitors, log, metrics, signal: ending.signal });
+    keepMonitors({ api, config: config.monitors, log, metrics, injectedPods, signal });
     return {
       ready: Promise.all([kept.ready, namespaces.watched.synced]),
       stop() {

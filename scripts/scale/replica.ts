@@ -4,6 +4,7 @@ import { createLog } from '../../sidecar/contract/log.ts';
 import type { MonitorsConfig } from '../../webhook/config-file.ts';
 import { type Api, createApi, openCluster } from '../../webhook/kubernetes/client.ts';
 import { keepMonitors } from '../../webhook/monitors/controller.ts';
+import { shareInjectedPods } from '../../webhook/pods/injected-pods.ts';
 
 export interface Job {
   kubeconfig: string;
@@ -31,8 +32,10 @@ const stopping = new AbortController();
 const rss = () => Math.round(process.memoryUsage.rss() / 2 ** 20);
 const rssAtFirst = rss();
 
+const api = counted(createApi(openCluster(kubeconfig)));
+const log = createLog((line) => process.stderr.write(line));
 keepMonitors({
-  api: counted(createApi(openCluster(kubeconfig))),
+  api,
   config: {
     kind,
     scope,
@@ -42,8 +45,9 @@ keepMonitors({
     relabelings: [],
     metricRelabelings: [],
   },
-  log: createLog((line) => process.stderr.write(line)),
+  log,
   metrics: { registry },
+  injectedPods: shareInjectedPods(api, log, stopping.signal),
   signal: stopping.signal,
 });
 process.on('message', async () => process.send!(await report()));

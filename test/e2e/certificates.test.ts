@@ -11,7 +11,7 @@ import { readSecret } from '../../webhook/certificates/secret.ts';
 import { type Bundles, createBundleStore, createSecretStore } from '../../webhook/certificates/stores.ts';
 import { type Api, createApi } from '../../webhook/kubernetes/client.ts';
 import { createMetrics } from '../../webhook/metrics.ts';
-import { createMutate } from '../../webhook/mutate.ts';
+import { createMutate } from '../../webhook/reviews/mutate.ts';
 import { close, createServer, listen } from '../../webhook/server.ts';
 import { testCluster } from '../support/cluster.ts';
 import { eventually } from '../support/eventually.ts';

@@ -10,6 +10,7 @@ import type { MonitorsConfig } from '../../webhook/config-file.ts';
 import { type Api, type ApiError, createApi } from '../../webhook/kubernetes/client.ts';
 import { defaultTempo, keepMonitors } from '../../webhook/monitors/controller.ts';
 import { allKinds, type Kind, kinds } from '../../webhook/monitors/kinds.ts';
+import { shareInjectedPods } from '../../webhook/pods/injected-pods.ts';
 import { testCluster } from '../support/cluster.ts';
 import { eventually } from '../support/eventually.ts';
 import type { Raw } from '../webhook/fixtures.ts';
@@ -39,6 +40,7 @@ function replica(t: TestContext, changed: Partial<MonitorsConfig> = {}, via: Api
     config: { ...monitors, ...changed },
     log,
     metrics: { registry },
+    injectedPods: shareInjectedPods(via, log, stopping.signal),
     signal: stopping.signal,
     tempo: { ...defaultTempo, spread: 200, grace: 200 },
   });

@@ -15,8 +15,9 @@ import { injectionConfig } from '../../webhook/config.ts';
 import { type Api, createApi } from '../../webhook/kubernetes/client.ts';
 import { createReport } from '../../webhook/kubernetes/events.ts';
 import { createMetrics } from '../../webhook/metrics.ts';
+import { shareInjectedPods } from '../../webhook/pods/injected-pods.ts';
 import { type Programs, watchPrograms } from '../../webhook/programs/programs.ts';
-import { createProgramCheck } from '../../webhook/programs.ts';
+import { createProgramCheck } from '../../webhook/reviews/programs.ts';
 import { createServer, listen } from '../../webhook/server.ts';
 import { testCluster } from '../support/cluster.ts';
 import { eventually } from '../support/eventually.ts';
@@ -55,7 +56,9 @@ function startReplica(): Programs {
   const report = createReport({ api, counter, log });
   const ending = new AbortController();
   cluster.defer(async () => ending.abort());
-  return watchPrograms({ api, log, allowed: [namespace], signal: ending.signal, report });
+  const { signal } = ending;
+  const injectedPods = shareInjectedPods(api, log, signal);
+  return watchPrograms({ api, log, allowed: [namespace], injectedPods, signal, report });
 }
 
 const [{ programsOf, isPending }] = [startReplica(), startReplica()] as const;

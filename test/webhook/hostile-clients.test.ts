@@ -6,7 +6,7 @@ import { after, before, test } from 'node:test';
 import { type ConnectionOptions, connect, type SecureVersion, type TLSSocket } from 'node:tls';
 import { createAuthority } from '../../webhook/certificates/authority.ts';
 import { createMetrics } from '../../webhook/metrics.ts';
-import { createMutate } from '../../webhook/mutate.ts';
+import { createMutate } from '../../webhook/reviews/mutate.ts';
 import { close, createServer, limits, listen } from '../../webhook/server.ts';
 import { type Answer, createClient, mutateCall } from './client.ts';
 import { askingPod, config, type Raw, readPod, reviewOf } from './fixtures.ts';

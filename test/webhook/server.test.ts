@@ -6,9 +6,9 @@ import { connect, type TLSSocket } from 'node:tls';
 import { createLog } from '../../sidecar/contract/log.ts';
 import { createAuthority } from '../../webhook/certificates/authority.ts';
 import { createMetrics } from '../../webhook/metrics.ts';
-import { createMutate } from '../../webhook/mutate.ts';
+import { createMutate } from '../../webhook/reviews/mutate.ts';
+import { createTemplateCheck } from '../../webhook/reviews/templates.ts';
 import { close, createServer, listen } from '../../webhook/server.ts';
-import { createTemplateCheck } from '../../webhook/templates.ts';
 import { createClient, mutateCall } from './client.ts';
 import { askingPod, config, type Raw, readPod, reviewOf } from './fixtures.ts';
 

@@ -2,14 +2,14 @@ import type { Registry } from 'prom-client';
 import type { Log } from '../../sidecar/contract/log.ts';
 import type { MonitorsConfig } from '../config-file.ts';
 import type { Api } from '../kubernetes/client.ts';
-import { injectedPods } from '../kubernetes/pods.ts';
 import { type Watched, watchObjects } from '../kubernetes/watch.ts';
+import type { InjectedPod } from '../pods/injected-pod.ts';
+import type { InjectedPods } from '../pods/injected-pods.ts';
 import { desiredObjects, hashAnnotation, monitorLabel, nameFor, selectorFor } from './desired.ts';
 import { createGroups } from './groups.ts';
 import { allKinds, type Kind, kinds, kindsFor, pathOf } from './kinds.ts';
 import { createMonitorMetrics } from './metrics.ts';
 import { createPace } from './pace.ts';
-import { type InjectedPod, readInjectedPod } from './pod.ts';
 import { createQueue } from './queue.ts';
 import { createRequests } from './requests.ts';
 
@@ -18,6 +18,7 @@ export interface MonitorsOptions {
   config: MonitorsConfig;
   log: Log;
   metrics: { registry: Registry };
+  injectedPods(): InjectedPods;
   signal: AbortSignal;
   tempo?: Tempo;
 }
@@ -68,20 +69,16 @@ export function keepMonitors(options: MonitorsOptions): void {
   let isMissing = false;
   let lastFailure = Number.NEGATIVE_INFINITY;
 
-  const pods = watchObjects(api, log, {
-    ...injectedPods,
-    keep: readInjectedPod,
-    onChange: podChanged,
-  });
+  const pods = options.injectedPods();
   const present = Object.fromEntries(allKinds.map((kind) => [kind, watchKind(kind)])) as Record<
     Kind,
     Watched<string>
   >;
-  const watched = [pods, ...Object.values(present)];
   signal.addEventListener('abort', () => {
     queue.stop();
-    for (const { stop } of watched) stop();
+    for (const { stop } of Object.values(present)) stop();
   });
+  pods.follow(podChanged);
   void Promise.all([pods, ...wanted.map((kind) => present[kind])].map(({ synced }) => synced)).then(begin);
 
   function watchKind(kind: Kind): Watched<string> {
@@ -122,7 +119,7 @@ export function keepMonitors(options: MonitorsOptions): void {
     for (const id of shuffled([...ids])) queue.add(id);
   }
 
-  function podChanged(_: string, pod: InjectedPod | undefined, before: InjectedPod | undefined): void {
+  function podChanged(pod: InjectedPod | undefined, before: InjectedPod | undefined): void {
     const ids = [before && groups.remove(before), pod && groups.add(pod)];
     if (!isReady()) return;
     for (const id of ids) if (id !== undefined) queue.add(id, spread());

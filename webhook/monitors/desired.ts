@@ -6,8 +6,8 @@ import { portName } from '../admission/container.ts';
 import { identityShape } from '../admission/identity.ts';
 import type { MonitorsConfig } from '../config-file.ts';
 import type { ApiObject } from '../kubernetes/watch.ts';
+import type { InjectedPod } from '../pods/injected-pod.ts';
 import { type Kind, kinds } from './kinds.ts';
-import type { InjectedPod } from './pod.ts';
 
 /** On everything that is kept for injected pods; its value is the object's name. */
 export const monitorLabel = 'bpf.sh/monitor';

@@ -1,5 +1,5 @@
 import { idOf } from '../kubernetes/watch.ts';
-import type { InjectedPod } from './pod.ts';
+import type { InjectedPod } from '../pods/injected-pod.ts';
 
 /** The injected pods, by the id (`namespace/name`) that what is kept for them has. */
 export interface Groups {

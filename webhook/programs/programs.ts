@@ -2,10 +2,11 @@ import type { Log } from '../../sidecar/contract/log.ts';
 import { applyObject } from '../kubernetes/apply.ts';
 import { type Api, ApiError } from '../kubernetes/client.ts';
 import type { ObjectReference, Report } from '../kubernetes/events.ts';
+import type { InjectedPods } from '../pods/injected-pods.ts';
 import { programsOff } from './allowed.ts';
 import { watchFindings } from './findings.ts';
 import { type Known, watchKnown } from './known.ts';
-import { watchProgramPods } from './pods.ts';
+import { indexByProgram } from './pods.ts';
 import type { NamespacePrograms } from './resolve.ts';
 import { bpfApi, bpfGroup, bpfVersion } from './resource.ts';
 import { runRounds } from './rounds.ts';
@@ -16,6 +17,7 @@ export interface ProgramsOptions {
   log: Log;
   /** Namespaces whose pods may have programs of a user's own; `*` is all. */
   allowed: readonly string[];
+  injectedPods(): InjectedPods;
   signal: AbortSignal;
   /** Takes an Event for a condition that has become false, from the replica that wrote it. */
   report: Report;
@@ -45,14 +47,12 @@ export function watchPrograms(options: ProgramsOptions): Programs {
     return { programsOf: (namespace) => ({ off: programsOff(namespace, allowed)! }), isPending: () => false };
 
   const known = watchKnown(api, log, allowed);
-  const pods = watchProgramPods(api, log);
-  signal.addEventListener('abort', () => {
-    known.watched.stop();
-    pods.watched.stop();
-  });
+  signal.addEventListener('abort', known.watched.stop);
+  const pods = options.injectedPods();
+  const podsBy = indexByProgram(pods);
   const isFresh = () =>
-    [known.watched, pods.watched].every(({ isSynced, problem }) => isSynced() && problem() === undefined);
-  const podsOf = ({ namespace, name }: Known) => pods.of(namespace, name);
+    [known.watched, pods].every(({ isSynced, problem }) => isSynced() && problem() === undefined);
+  const podsOf = ({ namespace, name }: Known) => podsBy(namespace, name);
   const offFor = ({ namespace }: Known) => programsOff(namespace, allowed);
   const isUsable = (one: Known) => offFor(one) === undefined && !('invalid' in one.program);
   const usable = () => (isFresh() ? [...known.watched.objects.values()].filter(isUsable) : undefined);

@@ -1,5 +1,5 @@
 import type { MonitorsConfig } from '../../../webhook/config-file.ts';
-import type { InjectedPod } from '../../../webhook/monitors/pod.ts';
+import type { InjectedPod } from '../../../webhook/pods/injected-pod.ts';
 
 export const monitors: MonitorsConfig = {
   kind: 'ServiceMonitor',
@@ -20,6 +20,7 @@ export function injectedPod(more: Partial<InjectedPod> = {}): InjectedPod {
     port: 9387,
     interval: undefined,
     timeout: undefined,
+    programs: [],
     ...more,
   };
 }

@@ -1,10 +1,10 @@
-import type { Log } from '../sidecar/contract/log.ts';
-import { type AdmissionConfig, admit, type LabelsOf, type ProgramsOf } from './admission/admit.ts';
-import { skipReasons } from './admission/reasons.ts';
-import { eventSubject } from './admission/subject.ts';
-import type { Report } from './kubernetes/events.ts';
-import type { Metrics } from './metrics.ts';
-import type { Answer } from './server.ts';
+import type { Log } from '../../sidecar/contract/log.ts';
+import { type AdmissionConfig, admit, type LabelsOf, type ProgramsOf } from '../admission/admit.ts';
+import { skipReasons } from '../admission/reasons.ts';
+import { eventSubject } from '../admission/subject.ts';
+import type { Report } from '../kubernetes/events.ts';
+import type { Metrics } from '../metrics.ts';
+import type { Answer } from '../server.ts';
 
 export interface MutateOptions {
   config: AdmissionConfig;

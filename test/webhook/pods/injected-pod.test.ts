@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { readInjectedPod } from '../../../webhook/monitors/pod.ts';
-import { injectedPod } from './pods.ts';
+import { readInjectedPod } from '../../../webhook/pods/injected-pod.ts';
+import { injectedPod } from '../monitors/pods.ts';
 
 const read = (labels: Record<string, string>, annotations: Record<string, string>) =>
   readInjectedPod({
@@ -47,4 +47,17 @@ test('a pod of which nothing that counts has changed is the one known', () => {
   const metadata = { ...before, labels: { ...id, app: 'web' } };
   assert.equal(readInjectedPod({ metadata } as never, before), before);
   assert.notEqual(readInjectedPod({ metadata: { ...metadata, uid: 'other' } } as never, before), before);
+});
+
+test('a pod runs what it was created with and names still', () => {
+  const programs = (asked: Record<string, string>, status: string) =>
+    read(id, { ...asked, 'bpf.sh/status': status }).programs;
+  const status = JSON.stringify({ programs: ['a', 'b'] });
+  assert.deepEqual(programs({ 'bpf.sh/programs': 'b, a' }, status), ['a', 'b']);
+  assert.deepEqual(programs({ 'bpf.sh/programs': 'b,c' }, status), ['b']);
+  assert.deepEqual(programs({ 'bpf.sh/programs': '' }, status), []);
+  assert.deepEqual(programs({}, status), []);
+  // A status annotation that somebody else wrote harms nobody.
+  for (const broken of ['', '{', 'null', '[]', '{"programs":7}', '{"programs":[7,{}]}'])
+    assert.deepEqual(programs({ 'bpf.sh/programs': 'a' }, broken), []);
 });

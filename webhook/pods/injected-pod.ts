@@ -1,4 +1,5 @@
-import { idLabel, scrapeDuration } from '../../sidecar/contract/annotations.ts';
+import { isDeepStrictEqual } from 'node:util';
+import { annotationPrefix, idLabel, scrapeDuration } from '../../sidecar/contract/annotations.ts';
 import { identityShape } from '../admission/identity.ts';
 import { readStatus } from '../admission/metadata.ts';
 import type { ApiObject } from '../kubernetes/watch.ts';
@@ -15,7 +16,11 @@ export interface InjectedPod {
   /** As annotated; undefined also where the annotation is malformed. */
   interval: string | undefined;
   timeout: string | undefined;
+  /** What it runs: of the programs that it was created with, as others are not mounted, those that it names now. */
+  programs: readonly string[];
 }
+
+const none: readonly string[] = [];
 
 /**
  * Reads the metadata of a pod, of which whoever may change it may have made anything; returns `before` where that says
@@ -24,6 +29,7 @@ export interface InjectedPod {
 export function readInjectedPod({ metadata }: ApiObject, before?: InjectedPod): InjectedPod {
   const { namespace = '', name, uid = '', labels, annotations } = metadata;
   const id = labels?.[idLabel];
+  const status = readStatus({ metadata });
   const duration = (annotation: string) => {
     const value = annotations?.[annotation];
     return value !== undefined && scrapeDuration(value) !== undefined ? value : undefined;
@@ -33,11 +39,17 @@ export function readInjectedPod({ metadata }: ApiObject, before?: InjectedPod): 
     name,
     uid,
     id: id !== undefined && identityShape.test(id) ? id : undefined,
-    port: readStatus({ metadata })?.port,
+    port: status?.port,
     interval: duration('bpf.sh/scrape-interval'),
     timeout: duration('bpf.sh/scrape-timeout'),
+    programs: programsOf(annotations?.[`${annotationPrefix}programs`], status?.programs),
   };
-  const isSame =
-    before && (Object.keys(pod) as (keyof InjectedPod)[]).every((field) => pod[field] === before[field]);
-  return isSame ? before : pod;
+  return before && isDeepStrictEqual(pod, before) ? before : pod;
+}
+
+function programsOf(asked: string | undefined, mounted: readonly string[] | undefined): readonly string[] {
+  if (!asked || !mounted) return none;
+  const names = new Set(asked.split(',').map((name) => name.trim()));
+  const programs = mounted.filter((name) => names.has(name));
+  return programs.length === 0 ? none : programs;
 }

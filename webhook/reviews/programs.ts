@@ -1,6 +1,6 @@
-import type { Log } from '../sidecar/contract/log.ts';
-import { validate } from './programs/validate.ts';
-import type { Answer } from './server.ts';
+import type { Log } from '../../sidecar/contract/log.ts';
+import { validate } from '../programs/validate.ts';
+import type { Answer } from '../server.ts';
 
 /** The validation of `BPF` resources with its effect: what is refused is logged. */
 export function createProgramCheck(allowedNamespaces: readonly string[], log: Log): Answer {

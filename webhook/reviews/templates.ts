@@ -1,8 +1,8 @@
-import type { Log } from '../sidecar/contract/log.ts';
-import type { AdmissionConfig, LabelsOf, ProgramsOf } from './admission/admit.ts';
-import { checkWorkload } from './admission/check.ts';
-import type { Metrics } from './metrics.ts';
-import type { Answer } from './server.ts';
+import type { Log } from '../../sidecar/contract/log.ts';
+import type { AdmissionConfig, LabelsOf, ProgramsOf } from '../admission/admit.ts';
+import { checkWorkload } from '../admission/check.ts';
+import type { Metrics } from '../metrics.ts';
+import type { Answer } from '../server.ts';
 
 export interface CheckOptions {
   config: AdmissionConfig;

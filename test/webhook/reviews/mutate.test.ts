@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import jsonpatch from 'fast-json-patch';
-import type { ReportedEvent } from '../../webhook/kubernetes/events.ts';
-import { createMetrics } from '../../webhook/metrics.ts';
-import { createMutate } from '../../webhook/mutate.ts';
-import { askingPod, config, type Raw, readPod, reviewOf } from './fixtures.ts';
+import type { ReportedEvent } from '../../../webhook/kubernetes/events.ts';
+import { createMetrics } from '../../../webhook/metrics.ts';
+import { createMutate } from '../../../webhook/reviews/mutate.ts';
+import { askingPod, config, type Raw, readPod, reviewOf } from '../fixtures.ts';
 
 function setUp(invalidAnnotations: 'admit' | 'refuse' = 'admit') {
   const events: ReportedEvent[] = [];
