@@ -1,6 +1,13 @@
 import { type Buckets, bucketFields, parseBuckets, parseMultiplier } from './bucket-spec.ts';
 import { anyMapping, boolean, duration, fail, list, mapping, oneOf, shaped, text } from './checks.ts';
-import { type KeyPart, type LabelSpec, parseIdentifier, parseLabel, parseRegexps } from './label-spec.ts';
+import {
+  type KeyPart,
+  type LabelSpec,
+  labelLimits,
+  parseIdentifier,
+  parseLabel,
+  parseRegexps,
+} from './label-spec.ts';
 import { refuseClashes } from './metric-names.ts';
 
 /**
@@ -113,6 +120,8 @@ export const specLimits = {
   stateLength: 128,
   kernelAddresses: [0, 64],
   programs: [0, 64],
+  /** Of all labels together: it may take 50 ms to compile one. */
+  regexps: 64,
 } as const;
 
 const defaultPrefix = 'bpf_';
@@ -171,6 +180,7 @@ export function readMetricSpec(value: unknown, source: string): MetricSpec {
     fail(at, 'must be given, because the spans of "tracing" are not made');
   const names = Object.keys(sections);
   const given = mapping(root.metrics, at, names);
+  refuseManyRegexps(given, at);
   const metrics = Object.entries(sections).flatMap(([name, metric]) =>
     given[name] === undefined
       ? []
@@ -187,6 +197,21 @@ export function readMetricSpec(value: unknown, source: string): MetricSpec {
     subjects: programSubjects(root.programs, `${source}: programs`),
     ...(root.tracing !== undefined && { remark: 'the spans of "tracing" in its metric spec are not made' }),
   };
+}
+
+/** Before the first is compiled, so it looks at values that are not checked yet. */
+function refuseManyRegexps(given: Record<string, unknown>, at: string): void {
+  const inside = (values: unknown[], field: string, most: number) =>
+    values.flatMap((value) => {
+      const items = (value as Record<string, unknown> | null | undefined)?.[field];
+      return Array.isArray(items) ? items.slice(0, most) : [];
+    });
+  const metrics = Object.keys(given).flatMap((section) => inside([given], section, specLimits.metrics[1]));
+  const labels = inside(metrics, 'labels', specLimits.labels[1]);
+  const decoders = inside(labels, 'decoders', labelLimits.decoders[1]);
+  const { length } = inside(decoders, 'regexps', labelLimits.regexps[1]);
+  if (length > specLimits.regexps)
+    fail(at, `has ${length} regular expressions in its labels; ${specLimits.regexps} is the most`);
 }
 
 function kernelAddresses(value: unknown, at: string): string[] {

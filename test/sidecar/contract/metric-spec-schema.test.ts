@@ -17,7 +17,7 @@ const validate = new Ajv({ strictTypes: false, strictTuples: false }).compile(pu
 
 /** What only the checks know of, because it is between several fields or in another language. */
 const beyondSchemas =
-  /clash on|are kept for our own|labels: the last label, and no other, must be the bucket|must have the decoder uint and no other|must be larger than|bucket_max: must be a whole number|decoder before it must be uint|in the syntax of RE2|\.name: "\w+" is there twice|tells the state|at most 8760h/;
+  /clash on|are kept for our own|labels: the last label, and no other, must be the bucket|must have the decoder uint and no other|must be larger than|bucket_max: must be a whole number|decoder before it must be uint|in the syntax of RE2|regular expressions in its labels|\.name: "\w+" is there twice|tells the state|at most 8760h/;
 
 /** One sentence of the checks where they refuse. */
 function refusal(spec: unknown): string | undefined {
@@ -87,6 +87,7 @@ test('what no schema can say is only what is between several fields or in anothe
       'a label twice',
       'a broken expression',
       'an expression that RE2 does not have',
+      'more expressions than can be compiled in a moment',
       'a label twice, once as it is and once to make room for ours',
       'bucket_max below bucket_min',
       'keys that would be printed alike',

@@ -288,6 +288,13 @@ export const refused: [what: string, yaml: string, message: string | RegExp][] =
     /regexps\[0\]: must be a regular expression in the syntax of RE2: /,
   ],
   [
+    'more expressions than can be compiled in a moment',
+    counter(
+      `labels: [${Array.from({ length: 3 }, (_, index) => `{ name: l${index}, size: 4, decoders: [{ name: string }, { name: regexp, regexps: [${'a, '.repeat(22)}] }] }`)}]`,
+    ),
+    'my.yaml: metrics: has 66 regular expressions in its labels; 64 is the most',
+  ],
+  [
     'a cache of less than nothing',
     label('name: a, size: 4, decoders: [{ name: regexp, regexps: [a], skip_cache_size: -1 }]'),
     /decoders\[0\]\.skip_cache_size: must be a whole number from 0 to /,
