@@ -9,6 +9,8 @@ export const containerName = 'bpf-sidecar';
 export const mountPaths = {
   /** Downward API volume with the files `annotations` and `labels`. */
   podInfo: '/etc/bpf-sidecar/podinfo',
+  /** Where the API server mounts the token of the pod's service account, unless something is there. */
+  serviceAccount: '/var/run/secrets/kubernetes.io/serviceaccount',
   /** The host's /sys/fs/cgroup: also readable when the container has a cgroup namespace of its own. */
   cgroup: '/host/sys/fs/cgroup',
   /** The host's /var/log/containers, whose link names tell the name of a container id. */

@@ -83,6 +83,9 @@ export function randomPod(random: Random): Raw {
         'bpf.sh/inject': 'true',
         ...randomSettings(random, containers),
         'example.com/note': 'ä/~1"',
+        ...maybe(20, () => ({
+          'cluster-autoscaler.kubernetes.io/safe-to-evict-local-volumes': 'data,cache',
+        })),
       },
       ...maybe(30, () => ({
         ownerReferences: [

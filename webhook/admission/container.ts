@@ -66,6 +66,8 @@ export function buildContainer(
     // mounts are private.
     volumeMounts: [
       { name: volumeNames.podInfo, mountPath: mountPaths.podInfo, readOnly: true },
+      // It has no use for a token. And had the API server to add one, it would ask every webhook of the pod again.
+      { name: volumeNames.podInfo, mountPath: mountPaths.serviceAccount, readOnly: true },
       { name: volumeNames.cgroup, mountPath: mountPaths.cgroup, readOnly: true },
       { name: volumeNames.containerLogs, mountPath: mountPaths.containerLogs, readOnly: true },
       { name: volumeNames.bpffs, mountPath: mountPaths.bpffs },

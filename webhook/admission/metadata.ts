@@ -71,7 +71,8 @@ function removeEntries(
   return present.map((key) => ({ op: 'remove', path: `${path}/${escapePointer(key)}` }));
 }
 
-function addEntries(
+/** Adds entries to the map at `path`, or puts them in the place of those that have their keys. */
+export function addEntries(
   path: string,
   map: Record<string, string> | null | undefined,
   added: Record<string, string>,

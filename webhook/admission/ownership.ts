@@ -5,9 +5,6 @@ import { containersOf, type Pod } from './pod.ts';
 import { type Skip, skip } from './reasons.ts';
 import type { Sidecar } from './sidecar.ts';
 
-/** Mounted into every container by the API server. */
-const serviceAccountMount = '/var/run/secrets/kubernetes.io/serviceaccount';
-
 /**
  * Nothing when the sidecar's names are free in `pod`, else why it cannot be injected: it is there, or something
  * else has its names. The status annotation alone proves nothing, as anybody can write it: only a container and
@@ -50,14 +47,13 @@ export function occupied(pod: Pod, sidecar: Sidecar): Skip | undefined {
 
 /**
  * The fields in which two containers differ, save what admission may change in any container: resources (by a
- * LimitRange), the policy of pulling images, and the mount of the service account.
+ * LimitRange) and the policy of pulling images.
  */
 function differences(expected: V1Container, present: V1Container): (keyof V1Container)[] {
   const theirs: V1Container = {
     ...present,
     resources: expected.resources!,
     imagePullPolicy: expected.imagePullPolicy!,
-    volumeMounts: present.volumeMounts?.filter(({ mountPath }) => mountPath !== serviceAccountMount) ?? [],
   };
   const fields = new Set([...Object.keys(expected), ...Object.keys(theirs)]) as Set<keyof V1Container>;
   return [...fields].filter((field) => !isDeepStrictEqual(expected[field], theirs[field]));

@@ -2,6 +2,7 @@ import type { AddOperation, Operation } from 'fast-json-patch';
 import { idLabel, injectedLabel, statusAnnotation } from '../../sidecar/contract/annotations.ts';
 import { addContainer } from './container.ts';
 import type { Decision } from './decide.ts';
+import { evictionAnnotation } from './eviction.ts';
 import { addMetadata, type Status } from './metadata.ts';
 import type { Pod } from './pod.ts';
 import { buildRemoval } from './removal.ts';
@@ -37,7 +38,11 @@ export function buildPatch(
     ...addContainer(pod, container),
     ...addVolumes(pod, volumes),
     ...addMetadata(pod, {
-      annotations: { [statusAnnotation]: JSON.stringify(status), ...annotations },
+      annotations: {
+        [statusAnnotation]: JSON.stringify(status),
+        ...evictionAnnotation(pod, volumes),
+        ...annotations,
+      },
       labels: { [injectedLabel]: 'true', [idLabel]: id },
     }),
   ];

@@ -1,6 +1,7 @@
-import type { RemoveOperation } from 'fast-json-patch';
+import type { AddOperation, RemoveOperation } from 'fast-json-patch';
 import { containerName } from '../../sidecar/contract/pod.ts';
-import { readStatus, removeMetadata } from './metadata.ts';
+import { evictionWithout } from './eviction.ts';
+import { addEntries, readStatus, removeMetadata } from './metadata.ts';
 import type { Pod } from './pod.ts';
 import { removableAnnotations } from './scrape-annotations.ts';
 import { volumePrefix } from './volumes.ts';
@@ -9,15 +10,18 @@ import { volumePrefix } from './volumes.ts';
  * The JSON patch that takes out of `pod` what injection put in, as its status annotation tells; empty for a pod
  * without one. Lists and maps that are empty then go too: there is no telling whether they were there before.
  */
-export function buildRemoval(pod: Pod): RemoveOperation[] {
+export function buildRemoval(pod: Pod): (AddOperation<unknown> | RemoveOperation)[] {
   const status = readStatus(pod);
   if (!status) return [];
   const { initContainers, volumes } = pod.spec;
   const ours = new Set(status.volumes.filter((name) => name.startsWith(volumePrefix)));
+  const { gone, kept } = evictionWithout(pod, ours);
+  const annotations = [...removableAnnotations(pod, status.annotations, status.port ?? 0), ...gone];
   return [
     ...removeItems('/spec/initContainers', initContainers, ({ name }) => name === containerName),
     ...removeItems('/spec/volumes', volumes, ({ name }) => ours.has(name)),
-    ...removeMetadata(pod, removableAnnotations(pod, status.annotations, status.port ?? 0)),
+    ...addEntries('/metadata/annotations', pod.metadata?.annotations, kept),
+    ...removeMetadata(pod, annotations),
   ];
 }
 

@@ -233,13 +233,8 @@ test('any other runtime class is no obstacle', () => {
     assert.ok(decide(askingPod({}, { runtimeClassName }), config).inject, `${runtimeClassName}`);
 });
 
-test('an injected pod is recognised after the API server, a LimitRange and AlwaysPullImages changed it', () => {
+test('an injected pod is recognised after a LimitRange and AlwaysPullImages changed it', () => {
   const pod = tampered((container) => {
-    container.volumeMounts.push({
-      name: 'kube-api-access-x7k2p',
-      mountPath: '/var/run/secrets/kubernetes.io/serviceaccount',
-      readOnly: true,
-    });
     container.resources.limits.cpu = '1';
     container.imagePullPolicy = 'Always';
   });

@@ -10,6 +10,7 @@ import type { InjectionConfig, Privilege } from '../../../webhook/config.ts';
 import { askingPod, config, fixtures, podId, podNames, type Raw, readPod } from '../fixtures.ts';
 
 /** UPDATE_GOLDEN=1 rewrites test/fixtures/webhook/injected/ with what the code does now. */
+const evictionAnnotation = 'cluster-autoscaler.kubernetes.io/safe-to-evict-local-volumes';
 const updateGolden = process.env.UPDATE_GOLDEN === '1';
 
 /** Applies the patch with a library that checks every operation; a skipped pod stays as it is. */
@@ -24,6 +25,7 @@ function admitted(pod: Raw, changed: Partial<InjectionConfig> = {}): Raw {
 function withoutOurs(pod: Raw, original: Raw): Raw {
   const { metadata, spec } = structuredClone(pod);
   delete metadata.annotations?.['bpf.sh/status'];
+  delete metadata.annotations?.[evictionAnnotation];
   delete metadata.labels?.['bpf.sh/injected'];
   delete metadata.labels?.['bpf.sh/id'];
   spec.initContainers = spec.initContainers?.filter(({ name }: Raw) => name !== 'bpf-sidecar');
@@ -107,6 +109,17 @@ test('the status annotation says what was injected', () => {
     volumes: ['bpf-sidecar-podinfo', 'bpf-sidecar-cgroup', 'bpf-sidecar-containers', 'bpf-sidecar-bpffs'],
     probes: ['syscalls'],
   });
+});
+
+test('the Cluster Autoscaler may evict the pod in spite of the paths of the node, and knows what the pod says itself', () => {
+  const pod = askingPod();
+  const ours = 'bpf-sidecar-cgroup,bpf-sidecar-containers,bpf-sidecar-bpffs';
+  assert.equal(admitted(pod).metadata.annotations[evictionAnnotation], ours);
+  pod.metadata.annotations[evictionAnnotation] = 'cache';
+  const injected = admitted(pod);
+  assert.equal(injected.metadata.annotations[evictionAnnotation], `cache,${ours}`);
+  const { annotations } = jsonpatch.applyPatch(injected, buildRemoval(injected), true).newDocument.metadata;
+  assert.equal(annotations[evictionAnnotation], 'cache');
 });
 
 test('where Prometheus goes by annotations the pod gets them, unless it has some of its own', () => {

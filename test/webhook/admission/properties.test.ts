@@ -14,6 +14,7 @@ import { randomPod } from '../../support/random-pod.ts';
 import { config, podId, type Raw, reviewOf, withoutEmpty } from '../fixtures.ts';
 
 const rounds = 2000;
+const evictionAnnotation = 'cluster-autoscaler.kubernetes.io/safe-to-evict-local-volumes';
 
 /** Checks a property of many pods; a failure names the seed that makes the pod again. */
 function forPods(property: (pod: Raw, random: Random) => void): void {
@@ -105,6 +106,10 @@ test('the sidecar is first, and the rest of the pod is as it was, in its order',
     delete rest.metadata.annotations['bpf.sh/status'];
     delete rest.metadata.labels['bpf.sh/injected'];
     delete rest.metadata.labels['bpf.sh/id'];
+    // A list, to which the names of the sidecar's volumes are appended.
+    const named = rest.metadata.annotations[evictionAnnotation].replace(/(^|,)bpf-sidecar-.*/, '');
+    if (named) rest.metadata.annotations[evictionAnnotation] = named;
+    else delete rest.metadata.annotations[evictionAnnotation];
     assert.deepEqual(withoutEmpty(rest), withoutEmpty(pod));
     // Key by key: fields that are unknown here, too, stay where they were.
     assert.equal(JSON.stringify(after.spec.containers), JSON.stringify(pod.spec.containers));
@@ -118,7 +123,7 @@ test('the patch only adds', () => {
       assert.equal(op, 'add');
       assert.match(
         path,
-        /^\/(spec\/(initContainers(\/0)?|volumes(\/-)?)|metadata\/(annotations\/bpf\.sh~1status|labels(\/bpf\.sh~1(injected|id))?))$/,
+        /^\/(spec\/(initContainers(\/0)?|volumes(\/-)?)|metadata\/(annotations\/(bpf\.sh~1status|cluster-autoscaler\.kubernetes\.io~1safe-to-evict-local-volumes)|labels(\/bpf\.sh~1(injected|id))?))$/,
       );
     }
   });
