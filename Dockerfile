@@ -11,13 +11,14 @@ COPY scripts/image/gather.sh build/sidecar/*.node /gather/
 RUN sh /gather/gather.sh /webhook /usr/local/bin/node && \
     sh /gather/gather.sh /sidecar /usr/local/bin/node /usr/lib/*/libbpf.so.1 -- /gather/*.node
 
+# How Node is started here is decided in scripts/image.ts, with which a test compares it.
 FROM scratch AS webhook
 COPY --from=files /webhook/ /
 COPY build/webhook/ /usr/lib/bpf-sidecar/
 USER 65532:65532
-ENTRYPOINT ["/usr/local/bin/node", "/usr/lib/bpf-sidecar/bpf-sidecar.cjs"]
+ENV GLIBC_TUNABLES=glibc.malloc.arena_max=1
+ENTRYPOINT ["/usr/local/bin/node", "--max-semi-space-size=8", "/usr/lib/bpf-sidecar/bpf-sidecar.cjs"]
 
-# How Node is started here is decided in scripts/image.ts, with which a test compares it.
 FROM scratch AS sidecar
 COPY --from=files /sidecar/ /
 COPY build/sidecar/ /usr/lib/bpf-sidecar/

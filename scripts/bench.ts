@@ -2,6 +2,7 @@
 
 import { benchDispatch } from './bench/dispatch.ts';
 import { benchEvents } from './bench/events.ts';
+import { benchPods } from './bench/pods.ts';
 import { benchPrograms } from './bench/programs.ts';
 import { benchRingBuffer } from './bench/ring-buffer.ts';
 import type { Row } from './bench/row.ts';
@@ -21,6 +22,7 @@ const benches: [name: string, run: () => Promise<Row[]>][] = [
   ['sidecar', benchSidecar],
   ['web', () => benchWeb()],
   ['webhook', benchWebhook],
+  ['pods', benchPods],
 ];
 
 const rows: Row[] = [];

@@ -46,6 +46,25 @@ const leaveOut: Plugin = {
   },
 };
 
+/**
+ * Of the client of Kubernetes the webhook takes what finds an API server and what is to be sent to it. The classes for all
+ * of its API would come with that, and a second HTTP client: 50 MiB.
+ */
+const onlyKubeConfig: Plugin = {
+  name: 'only-kube-config',
+  setup({ onLoad, onResolve }) {
+    onResolve({ filter: /^@kubernetes\/client-node$/ }, () => ({
+      path: join(root, 'node_modules/@kubernetes/client-node/dist/config.js'),
+    }));
+    onResolve({ filter: /^(undici|\.\/gen\/index\.js)$/ }, ({ path, importer }) =>
+      importer.includes('/@kubernetes/client-node/') ? { path, namespace: 'not-called' } : undefined,
+    );
+    onLoad({ filter: /./, namespace: 'not-called' }, () => ({
+      contents: 'export const Agent = 0, ProxyAgent = 0, createConfiguration = 0, ServerConfiguration = 0;',
+    }));
+  },
+};
+
 /** Packages that few pods need: a file each, whose text is in memory only where they are loaded. */
 const seldom = ['re2js', 'yaml'];
 const inOwnFiles: Plugin = {
@@ -84,7 +103,7 @@ async function bundle(
     define: { 'import.meta.dirname': '__dirname', 'import.meta.filename': '__filename' },
     loader: { '.node': 'copy' },
     assetNames: '[name]',
-    plugins: [nativeAddons, leaveOut, ...(inFiles.length > 0 ? [inOwnFiles] : [])],
+    plugins: [nativeAddons, leaveOut, onlyKubeConfig, ...(inFiles.length > 0 ? [inOwnFiles] : [])],
     logLevel: 'warning',
   });
 }

@@ -6,6 +6,7 @@ import { promisify } from 'node:util';
 import { defaultProbes } from '../../sidecar/contract/probes.ts';
 import { nginxConfiguration } from '../node/nginx.ts';
 import { type Container, createSandbox } from '../node/sandbox.ts';
+import { quantile } from './quantile.ts';
 import type { Row } from './row.ts';
 import { answers, startSidecar } from './sidecar.ts';
 
@@ -122,10 +123,6 @@ async function load(page: string, headers: readonly string[]): Promise<number> {
     page,
   ]);
   return Number(/^ *([0-9]+) requests in /m.exec(stdout)![1]);
-}
-
-function quantile(values: readonly number[], share: number): number {
-  return values.toSorted((a, b) => a - b)[Math.floor((values.length - 1) * share)]!;
 }
 
 if (import.meta.main) console.table(await benchWeb(process.argv[2]?.split(',')));
