@@ -18,7 +18,8 @@ interface Options {
   nodeWide: boolean;
   names: readonly string[];
   caFile: string;
-  host: string;
+  /** All where there is none. */
+  host: string | undefined;
   port: number;
 }
 

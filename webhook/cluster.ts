@@ -22,7 +22,8 @@ interface Options {
   /** The configuration file. */
   config: string;
   kubeconfig: string | undefined;
-  host: string;
+  /** All where there is none. */
+  host: string | undefined;
   port: number;
 }
 

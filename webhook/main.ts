@@ -11,7 +11,7 @@ and with a certificate of its own CA.
 
   --config FILE      what the administrator decides; the Helm chart writes it from its values
   --kubeconfig FILE  where the API server is; without it, this is a pod of the cluster
-  --host ADDRESS     address to listen on (default 0.0.0.0)
+  --host ADDRESS     address to listen on (default: all, IPv6 and IPv4)
   --port PORT        port to listen on; 0 takes a free one (default 8443)
   --help             show this
 
@@ -41,7 +41,7 @@ export function webhook(argv: string[]): Promise<number> {
       'allow-node-wide': { type: 'boolean' },
       'dns-name': { type: 'string', multiple: true },
       'ca-out': { type: 'string' },
-      host: { type: 'string', default: '0.0.0.0' },
+      host: { type: 'string' },
       port: { type: 'string', default: '8443' },
       help: { type: 'boolean' },
     });

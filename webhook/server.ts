@@ -116,8 +116,8 @@ export function createServer({
   return server;
 }
 
-/** Listens; resolves to the address as a URL. Rejects with the system's error, e.g. `EADDRINUSE`. */
-export async function listen(server: Server, port: number, host: string): Promise<string> {
+/** Listens, without a host on all addresses; resolves to the address as a URL. Rejects with the system's error, e.g. `EADDRINUSE`. */
+export async function listen(server: Server, port: number, host: string | undefined): Promise<string> {
   server.listen(port, host);
   await once(server, 'listening');
   const { address, family, port: actual } = server.address() as AddressInfo;

@@ -16,12 +16,15 @@ export interface Companions {
 /** Listens, starts what runs beside the server, and ends both at SIGTERM or SIGINT. Resolves to the exit code. */
 export async function serveUntilSignal(
   server: Server,
-  { host, port }: { host: string; port: number },
+  { host, port }: { host: string | undefined; port: number },
   log: Log,
   start: () => Companions,
 ): Promise<number> {
   const address = await listen(server, port, host).catch((error: NodeJS.ErrnoException) => {
-    throw new CommandError(`cannot listen on ${host} port ${port}: ${listenProblem(error)}`, exit.failed);
+    throw new CommandError(
+      `cannot listen on ${host ?? 'any address,'} port ${port}: ${listenProblem(error)}`,
+      exit.failed,
+    );
   });
   const companions = start();
   void companions.ready.then(() => log('info', 'ready', { address }));

@@ -17,7 +17,8 @@ export interface Call {
 
 /** An HTTPS client that trusts nobody but `ca`. */
 export function createClient(address: string, ca: string) {
-  const { hostname, port } = new URL(address);
+  const { hostname: host, port } = new URL(address);
+  const hostname = host.replace(/^\[|\]$/g, '');
   return (call: Call): Promise<Answer> =>
     new Promise((resolve, reject) => {
       const options: RequestOptions = { agent: false, ...call, hostname, port, ca };

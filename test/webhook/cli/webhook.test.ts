@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
+import { networkInterfaces, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { after, test } from 'node:test';
@@ -17,8 +17,11 @@ const caFile = join(directory, 'ca.pem');
 const argv = ['webhook', '--image', 'x:1', '--host', '127.0.0.1', '--port', '0', '--ca-out', caFile];
 
 /** Starts the webhook; `line` resolves to its next log line with the given message. */
-async function startWebhook() {
-  const child = start([...argv, '--dns-name', 'localhost', '--dns-name', '127.0.0.1']);
+async function startWebhook(options = argv) {
+  const child = start([
+    ...options,
+    ...['localhost', '127.0.0.1', '::1'].flatMap((name) => ['--dns-name', name]),
+  ]);
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   const line = async (msg: string) => {
     for (;;) {
@@ -40,6 +43,22 @@ test('the webhook serves with a certificate of the CA that it wrote', async () =
   const [operation] = JSON.parse(Buffer.from(JSON.parse(body).response.patch, 'base64').toString());
   assert.equal(operation.value[0].image, 'x:1');
   assert.equal((await line('admission')).result, 'injected');
+  child.kill('SIGTERM');
+  assert.deepEqual(await once(child, 'close'), [0, null]);
+});
+
+test('without an address to listen on it serves IPv6 and IPv4', {
+  skip:
+    Object.values(networkInterfaces())
+      .flat()
+      .every((one) => one?.address !== '::1') && 'there is no IPv6 here',
+}, async () => {
+  const everywhere = argv.filter((_, index) => argv[index] !== '--host' && argv[index - 1] !== '--host');
+  const { child, address, ca } = await startWebhook(everywhere);
+  for (const host of ['[::1]', '127.0.0.1']) {
+    const call = createClient(`https://${host}:${new URL(address).port}`, ca);
+    assert.equal((await call(mutateCall(reviewOf(readPod('deployment'))))).status, 200);
+  }
   child.kill('SIGTERM');
   assert.deepEqual(await once(child, 'close'), [0, null]);
 });
