@@ -14,6 +14,7 @@ import { allKinds, kinds } from '../webhook/monitors/kinds.ts';
 import { startCluster } from './cluster/cluster.ts';
 import { createMonitorCrds } from './cluster/crds.ts';
 import { createNamespace } from './cluster/namespace.ts';
+import { webhookEnvironment, webhookFlags } from './image.ts';
 import { injectedManifest } from './scale/manifest.ts';
 import type { Job, Report } from './scale/replica.ts';
 
@@ -73,7 +74,10 @@ async function createPods(api: Api): Promise<void> {
 async function tell(what: string, jobs: readonly Job[], expected: number): Promise<void> {
   const began = performance.now();
   const replicas = jobs.map((job) =>
-    fork(join(import.meta.dirname, 'scale/replica.ts'), [JSON.stringify(job)]),
+    fork(join(import.meta.dirname, 'scale/replica.ts'), [JSON.stringify(job)], {
+      execArgv: webhookFlags,
+      env: { ...process.env, ...webhookEnvironment },
+    }),
   );
   for (const child of replicas) await once(child, 'message');
   const started = performance.now();
