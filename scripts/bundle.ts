@@ -1,10 +1,11 @@
 /**
  * Bundles both halves for their images into build/sidecar and build/webhook: one file of JavaScript each, for
- * the sidecar with its two native addons, the compiled objects and their metric specs.
+ * the sidecar with its two native addons, the compiled objects and their metric specs. Beside each a list of the npm
+ * packages of which there is something in it, for the bill of materials.
  */
-import { cpSync, readdirSync, rmSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { build, type Plugin } from 'esbuild';
+import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { build, type Metafile, type Plugin } from 'esbuild';
 
 const root = join(import.meta.dirname, '..');
 
@@ -87,7 +88,7 @@ async function bundle(
 ): Promise<void> {
   const outdir = join(root, 'build', half);
   rmSync(outdir, { recursive: true, force: true });
-  await build({
+  const { metafile } = await build({
     entryPoints: {
       'bpf-sidecar': join(root, 'scripts/bpf-sidecar.ts'),
       ...Object.fromEntries(inFiles.map((name) => [name, name])),
@@ -105,7 +106,29 @@ async function bundle(
     assetNames: '[name]',
     plugins: [nativeAddons, leaveOut, onlyKubeConfig, ...(inFiles.length > 0 ? [inOwnFiles] : [])],
     logLevel: 'warning',
+    metafile: true,
+    absWorkingDir: root,
   });
+  writeFileSync(`${outdir}.packages.json`, `${JSON.stringify(packagesOf(metafile), null, 2)}\n`);
+}
+
+/** The npm packages of whose files something came into the output, by name. */
+function packagesOf({ outputs }: Metafile): { name: string; version: string }[] {
+  const inputs = Object.values(outputs).flatMap((output) =>
+    Object.entries(output.inputs).flatMap(([path, { bytesInOutput }]) => (bytesInOutput > 0 ? [path] : [])),
+  );
+  const folders = new Set(
+    inputs.flatMap((path) => {
+      const folder = /^(?:[^:]*:)?(.*node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(path)?.[1];
+      return folder === undefined ? [] : resolve(root, folder);
+    }),
+  );
+  return [...folders]
+    .map((folder) => {
+      const { name, version } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
+      return { name, version };
+    })
+    .sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
 await bundle(
