@@ -1,0 +1,47 @@
+import assert from 'node:assert/strict';
+import { rmdirSync } from 'node:fs';
+import { test } from 'node:test';
+import { request } from '../support/http.ts';
+import { output, podFor } from '../support/pod.ts';
+import { writing } from '../support/work.ts';
+
+test('200 restarts of a container are one series, which goes on and counts every call', async (t) => {
+  const pod = await podFor(t, { probes: 'syscalls' });
+  const [restarts, calls] = [200, 50];
+  for (let restart = 0; restart < restarts; restart++) {
+    const container = pod.addContainer('worker');
+    await output(container, ...writing(calls));
+    rmdirSync(container.cgroup);
+    // A container that has gone between two scrapes is never seen, as with a Prometheus that asks every 15 s.
+    if (restart % 50 === 0) await pod.scrape();
+  }
+  const { all, value } = await pod.scrape();
+  const ofWorker = { container: 'worker', syscall: 'write' };
+  assert.equal(value('bpf_syscalls_total', ofWorker), restarts * calls);
+  const written = all.filter(
+    ({ name, labels }) =>
+      name === 'bpf_syscalls_total' && labels.syscall === 'write' && labels.container !== '',
+  );
+  assert.deepEqual(
+    written.map(({ labels }) => labels.container),
+    ['worker'],
+  );
+});
+
+test('on a kernel without BTF it says so, and the application starts', async (t) => {
+  // The pod is only there once its sidecar has started, as the kubelet sees it.
+  const pod = await podFor(t, {
+    edit(sidecar, { spec }) {
+      sidecar.volumeMounts!.push({ name: 'empty', mountPath: '/sys/kernel/btf' });
+      spec!.volumes!.push({ name: 'empty', emptyDir: {} });
+    },
+  });
+  const ready = await request(pod.url('/readyz'));
+  assert.equal(ready.status, 503);
+  assert.match(
+    ready.text,
+    /the kernel has no BTF \(\/sys\/kernel\/btf\/vmlinux\): it must be built with CONFIG_DEBUG_INFO_BTF/,
+  );
+  assert.equal((await request(pod.url('/healthz'))).status, 200);
+  assert.match(await output(pod.addContainer('web'), 'echo', 'started'), /^started$/m);
+});
