@@ -101,7 +101,7 @@ export function createReport({ api, counter, log }: EventOptions): Report {
       clearInterval(timer);
       timer = undefined;
     }
-    for (const entry of waiting.filter(({ due }) => due <= Date.now()).slice(0, pace.writes))
+    for (const entry of waiting.filter(({ due }) => due <= performance.now()).slice(0, pace.writes))
       void write(entry);
   }
 
@@ -109,7 +109,7 @@ export function createReport({ api, counter, log }: EventOptions): Report {
     const count = entry.written + entry.waiting;
     entry.written = count;
     entry.waiting = 0;
-    entry.due = Date.now() + patience.repetition;
+    entry.due = performance.now() + patience.repetition;
     try {
       if (!(entry.name !== undefined && (await recount(entry, count)))) await create(entry, count);
       counter.inc({ result: 'written' });
@@ -147,10 +147,10 @@ export function createReport({ api, counter, log }: EventOptions): Report {
 
   function complain({ message }: Error): void {
     failures++;
-    if (Date.now() < nextComplaint) return;
+    if (performance.now() < nextComplaint) return;
     log('warn', 'cannot write Events', { failures, error: message });
     failures = 0;
-    nextComplaint = Date.now() + patience.complaint;
+    nextComplaint = performance.now() + patience.complaint;
   }
 
   return report;

@@ -158,9 +158,9 @@ export function keepMonitors(options: MonitorsOptions): void {
 
   /** Deletes what is of no use any more, once that has been so for a while. */
   async function clear(id: string, excess: readonly Kind[]): Promise<void> {
-    const since = unwanted.get(id) ?? Date.now();
+    const since = unwanted.get(id) ?? performance.now();
     unwanted.set(id, since);
-    const left = since + tempo.grace - Date.now();
+    const left = since + tempo.grace - performance.now();
     if (left > 0) return queue.add(id, left);
     const [namespace = '', name = ''] = id.split('/');
     const selector = selectorFor(name, config);
@@ -179,8 +179,8 @@ export function keepMonitors(options: MonitorsOptions): void {
 
   function failed(id: string, error: Error): void {
     results.inc({ result: 'failed' });
-    if (Date.now() - lastFailure < quiet) return;
-    lastFailure = Date.now();
+    if (performance.now() - lastFailure < quiet) return;
+    lastFailure = performance.now();
     log('warn', 'cannot keep what tells Prometheus of pods', { id, error: error.message });
   }
 

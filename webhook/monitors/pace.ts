@@ -5,7 +5,7 @@ export function createPace(perSecond: number, signal: AbortSignal): () => Promis
   const step = 1000 / perSecond;
   let next = 0;
   return async () => {
-    const now = Date.now();
+    const now = performance.now();
     const at = Math.max(now, next);
     next = at + step;
     if (at > now) await delay(at - now, undefined, { signal });

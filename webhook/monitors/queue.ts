@@ -29,7 +29,7 @@ export function createQueue({ work, onError, concurrency, patience }: QueueOptio
 
   function add(key: string, delay = 0): void {
     if (stopped || ready.has(key)) return;
-    const at = Date.now() + delay;
+    const at = performance.now() + delay;
     const earlier = waiting.get(key);
     if (earlier && earlier.at <= at) return;
     clearTimeout(earlier?.timer);

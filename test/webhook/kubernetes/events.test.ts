@@ -28,6 +28,7 @@ async function setUp(t: TestContext, answer: Answer) {
   const server = await startApiServer(answer);
   t.after(() => server.close());
   t.mock.timers.enable({ apis: ['setInterval', 'Date'], now: Date.parse('2026-01-01T00:00:00Z') });
+  t.mock.method(performance, 'now', () => Date.now());
   const { events: counter } = createMetrics();
   const lines: object[] = [];
   let logged = Promise.withResolvers<void>();
