@@ -90,6 +90,7 @@ if [ "${1:-}" = test ]; then
   need mount 'makes disks of files in the tests' has_command losetup
   need dnsmasq-base 'answers queries in the tests' has_command dnsmasq
   need bind9-dnsutils 'sends queries in the tests' has_command dig
+  need faketime 'steps the clock in the tests' has_command faketime
   need nftables 'drops packets in the tests' has_command nft
   need python3-protobuf 'decodes profiles in the tests' has_file /usr/lib/python3/dist-packages/google/protobuf
   need python3-prometheus-client 'parses the metrics in the tests' \

@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
-import { rmdirSync } from 'node:fs';
+import { globSync, mkdtempSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
+import { eventually } from '../support/eventually.ts';
 import { request } from '../support/http.ts';
 import { output, podFor } from '../support/pod.ts';
 import { writing } from '../support/work.ts';
@@ -44,4 +47,40 @@ test('on a kernel without BTF it says so, and the application starts', async (t)
   );
   assert.equal((await request(pod.url('/healthz'))).status, 200);
   assert.match(await output(pod.addContainer('web'), 'echo', 'started'), /^started$/m);
+});
+
+test('a clock that is set, back or forth by more than a year, changes no count', async (t) => {
+  const directory = mkdtempSync(join(tmpdir(), 'bpf-sidecar-test-'));
+  t.after(() => rmSync(directory, { recursive: true }));
+  const offset = join(directory, 'offset');
+  writeFileSync(offset, '+0d\n');
+  const pod = await podFor(t, {
+    probes: 'syscalls',
+    edit(sidecar) {
+      sidecar.env!.push(
+        { name: 'LD_PRELOAD', value: globSync('/usr/lib/*/faketime/libfaketime.so.1')[0]! },
+        { name: 'FAKETIME_TIMESTAMP_FILE', value: offset },
+        { name: 'FAKETIME_NO_CACHE', value: '1' },
+        { name: 'FAKETIME_DONT_FAKE_MONOTONIC', value: '1' },
+      );
+    },
+  });
+  const worker = pod.addContainer('worker');
+  const calls = 50;
+  let steps = 0;
+  for (const [step, days] of [
+    ['-400d', -400],
+    ['+400d', 400],
+  ] as const) {
+    writeFileSync(offset, `${step}\n`);
+    await output(worker, ...writing(calls));
+    // Node makes the header once a second.
+    await eventually(async () => {
+      const { headers } = await request(pod.url('/healthz'));
+      const moved = (Date.parse(headers.get('date')!) - Date.now()) / 86_400_000;
+      assert.ok(Math.abs(moved - days) < 1, `its clock is ${moved} days from ours`);
+    });
+    const { value } = await pod.scrape();
+    assert.equal(value('bpf_syscalls_total', { container: 'worker', syscall: 'write' }), ++steps * calls);
+  }
 });
