@@ -1,0 +1,135 @@
+import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { stringify } from 'yaml';
+import { temporaryDirectory } from '../../scripts/cluster/directory.ts';
+import { failure, watch } from '../../scripts/node/child.ts';
+import { reviewOf } from '../../scripts/node/review.ts';
+import { readBundle } from '../../webhook/certificates/pem.ts';
+import { testCluster } from '../support/cluster.ts';
+import { eventually } from '../support/eventually.ts';
+import { unsteadyRoad } from '../support/unsteady.ts';
+import { start } from '../webhook/cli/executable.ts';
+import { createClient, mutateCall } from '../webhook/client.ts';
+import { askingPod, type Raw } from '../webhook/fixtures.ts';
+
+const cluster = await testCluster();
+const namespace = await cluster.createNamespace();
+const later = { 'pod-security.kubernetes.io/enforce': 'baseline' };
+const configurations = '/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations';
+const name = `outage-${namespace}`;
+
+/** A replica of the webhook, whose road to the API server can fail. */
+async function startReplica() {
+  const { server, caData } = cluster.config.getCurrentCluster()!;
+  const { token } = cluster.config.getCurrentUser()!;
+  const road = await unsteadyRoad(Number(new URL(server).port));
+  cluster.defer(road.close);
+  const directory = temporaryDirectory('bpf-sidecar-outage-');
+  cluster.defer(directory.remove);
+  const file = (content: object, called: string) => {
+    const path = join(directory.path, called);
+    writeFileSync(path, stringify(content), { mode: 0o600 });
+    return path;
+  };
+  const kubeconfig = file(
+    {
+      apiVersion: 'v1',
+      kind: 'Config',
+      clusters: [
+        {
+          name: 'c',
+          cluster: { server: `https://127.0.0.1:${road.port}`, 'certificate-authority-data': caData },
+        },
+      ],
+      users: [{ name: 'u', user: { token } }],
+      contexts: [{ name: 'x', context: { cluster: 'c', user: 'u' } }],
+      'current-context': 'x',
+    },
+    'kubeconfig',
+  );
+  const config = file(
+    {
+      sidecar: { image: 'bpf-sidecar:test' },
+      monitors: { kind: 'PodMonitor', scope: 'namespace' },
+      certificate: {
+        authoritySecret: { namespace, name: 'ca' },
+        dnsNames: ['127.0.0.1'],
+        webhookConfigurations: { mutating: [name], validating: [] },
+      },
+    },
+    'config.yaml',
+  );
+  const ready = Promise.withResolvers<string>();
+  const options = ['--host', '127.0.0.1', '--port', '0', '--config', config, '--kubeconfig', kubeconfig];
+  const child = watch(start(['webhook', ...options]), (line) => {
+    const { msg, address } = JSON.parse(line);
+    if (msg === 'ready') ready.resolve(address);
+  });
+  cluster.defer(() => child.terminate(5));
+  const address = await Promise.race([
+    ready.promise,
+    child.ended.then(() => assert.fail(failure('the webhook', child))),
+  ]);
+  return { road, address };
+}
+
+/** Its answer to a pod of the namespace: `injected`, or the reason why not. */
+async function answerOf(address: string, ca: string): Promise<string> {
+  const { body, status } = await createClient(address, ca)(mutateCall(reviewOf(askingPod(), 'u', namespace)));
+  assert.equal(status, 200, body);
+  const { auditAnnotations } = JSON.parse(body).response;
+  return auditAnnotations.reason ?? auditAnnotations.result;
+}
+
+async function setLabels(labels: Record<string, string>): Promise<void> {
+  const { body } = await cluster.call('GET', `/api/v1/namespaces/${namespace}`);
+  const metadata = { ...body.metadata, labels: { ...body.metadata.labels, ...labels } };
+  const { status } = await cluster.call('PUT', `/api/v1/namespaces/${namespace}`, { ...body, metadata });
+  assert.equal(status, 200);
+}
+
+test('a webhook whose API server is gone, hangs or comes and goes answers by what it knew, and then by what it missed', async () => {
+  const webhooks = [
+    {
+      name: 'pods.bpf.sh',
+      clientConfig: { url: 'https://127.0.0.1:1/mutate' },
+      rules: [],
+      sideEffects: 'None',
+      admissionReviewVersions: ['v1'],
+    },
+  ];
+  const { status } = await cluster.call('POST', configurations, { metadata: { name }, webhooks });
+  assert.equal(status, 201);
+  cluster.defer(() => cluster.call('DELETE', `${configurations}/${name}`));
+  const { road, address } = await startReplica();
+  const bundle = async (): Promise<string> => {
+    const { body } = await cluster.call('GET', `${configurations}/${name}`);
+    return Buffer.from((body as Raw).webhooks[0].clientConfig.caBundle, 'base64').toString();
+  };
+  const ca = await bundle();
+  assert.equal(readBundle(ca).length, 1);
+  const ready = async () => (await createClient(address, ca)({ path: '/readyz' })).status;
+  assert.equal(await answerOf(address, ca), 'injected');
+
+  for (const mood of ['gone', 'hung'] as const) {
+    await setLabels({ ...later, 'pod-security.kubernetes.io/enforce': 'privileged' });
+    await eventually(async () => assert.equal(await answerOf(address, ca), 'injected'));
+    road.turn(mood);
+    await setLabels(later);
+    assert.equal(await ready(), 200, 'a replica that is not ready would take no admission at all');
+    assert.equal(await answerOf(address, ca), 'injected');
+    road.turn('steady');
+    await eventually(async () => assert.equal(await answerOf(address, ca), 'pod-security'));
+  }
+
+  for (let turn = 0; turn < 20; turn++) {
+    road.turn(turn % 2 === 0 ? 'gone' : 'steady');
+    await setLabels({ 'bpf.sh/turn': `${turn}` });
+    assert.equal(await answerOf(address, ca), 'pod-security');
+  }
+  await setLabels({ 'pod-security.kubernetes.io/enforce': 'privileged' });
+  await eventually(async () => assert.equal(await answerOf(address, ca), 'injected'));
+  assert.equal(await bundle(), ca);
+});
