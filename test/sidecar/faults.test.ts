@@ -31,6 +31,14 @@ test('200 restarts of a container are one series, which goes on and counts every
   );
 });
 
+for (const qos of ['guaranteed', 'burstable', 'besteffort'] as const)
+  test(`with kubelet's cgroup driver systemd, a pod of QoS class ${qos} is found and counted exactly`, async (t) => {
+    const pod = await podFor(t, { probes: 'syscalls', style: 'systemd', qos });
+    await output(pod.addContainer('worker'), ...writing(1000));
+    const { value } = await pod.scrape();
+    assert.equal(value('bpf_syscalls_total', { container: 'worker', syscall: 'write' }), 1000);
+  });
+
 test('on a kernel without BTF it says so, and the application starts', async (t) => {
   // The pod is only there once its sidecar has started, as the kubelet sees it.
   const pod = await podFor(t, {
