@@ -1,8 +1,16 @@
-/** Builds what `npm run cluster` starts, unless it is there: scripts/setup.sh calls this. */
-import { apiServerBinary } from './cluster/binary.ts';
+/**
+ * Builds what `npm run cluster` starts, unless it is there, or with the word "node" what `npm run cluster:up` does:
+ * scripts/setup.sh calls this.
+ */
+import { kubernetesBinary, kubernetesPrograms } from './cluster/binary.ts';
+import { kubernetesTool, noTools } from './cluster/tools.ts';
+
+const wholeNode = process.argv[2] === 'node';
 
 try {
-  await apiServerBinary((line) => process.stdout.write(`${line}\n`));
+  for (const program of wholeNode ? kubernetesPrograms : (['kube-apiserver'] as const))
+    await kubernetesBinary(program, (line) => process.stdout.write(`${line}\n`));
+  if (wholeNode && noTools === undefined) kubernetesTool('helm');
 } catch (error) {
   process.stderr.write(`setup: ${(error as Error).message}\n`);
   process.exitCode = 1;

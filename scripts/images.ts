@@ -1,9 +1,9 @@
 /** `npm run images`: builds the two images of the Dockerfile into files that container runtimes import. See --help. */
 import { execFile } from 'node:child_process';
-import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { copyFileSync, mkdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs, promisify } from 'node:util';
+import { type Buildah, save, withBuildah } from './image/buildah.ts';
 
 const root = join(import.meta.dirname, '..');
 const run = promisify(execFile);
@@ -32,11 +32,9 @@ async function main(): Promise<void> {
   }
   const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
   const tag = values.tag ?? version;
-  const work = mkdtempSync(join(tmpdir(), 'bpf-sidecar-images-'));
-  const buildah = storageIn(work);
-  try {
+  mkdirSync(join(root, 'build/images'), { recursive: true });
+  await withBuildah(async (buildah, work) => {
     const base = values.base ?? (await makeBase(work, buildah));
-    mkdirSync(join(root, 'build/images'), { recursive: true });
     for (const [target, name] of [
       ['webhook', 'bpf-sidecar-webhook'],
       ['sidecar', 'bpf-sidecar'],
@@ -44,29 +42,11 @@ async function main(): Promise<void> {
       const image = `localhost/${name}:${tag}`;
       const file = join(root, 'build/images', `${target}.tar`);
       await buildah(['bud', '--target', target, '--build-arg', `BASE=${base}`, '--tag', image, root]);
-      rmSync(file, { force: true });
-      await buildah(['push', image, `oci-archive:${file}:${image}`]);
+      await save(buildah, image, file);
       const size = (statSync(file).size / 1024 / 1024).toFixed(0);
       process.stdout.write(`${image}: ${size} MiB compressed, in build/images/${target}.tar\n`);
     }
-  } finally {
-    // What it has unpacked is mounted and owned by it.
-    await buildah(['unmount', '--all']).catch(() => {});
-    rmSync(work, { recursive: true, force: true });
-  }
-}
-
-type Buildah = (argv: readonly string[]) => Promise<string>;
-
-/** buildah with its storage in a folder of ours, and without a container runtime: RUN is a chroot. */
-function storageIn(work: string): Buildah {
-  const configuration = join(work, 'storage.conf');
-  writeFileSync(
-    configuration,
-    `[storage]\ndriver = "vfs"\ngraphroot = "${work}/graph"\nrunroot = "${work}/run"\n`,
-  );
-  const env = { ...process.env, CONTAINERS_STORAGE_CONF: configuration, BUILDAH_ISOLATION: 'chroot' };
-  return async (argv) => (await run('buildah', argv, { env, cwd: root, maxBuffer: 1 << 26 })).stdout.trim();
+  });
 }
 
 async function makeBase(work: string, buildah: Buildah): Promise<string> {

@@ -23,6 +23,7 @@ if command -v systemctl > /dev/null; then
     case $package in
       prometheus) systemctl disable prometheus.service ;;
       etcd-server) systemctl disable etcd.service ;;
+      containerd) systemctl disable containerd.service ;;
     esac
   done
 fi

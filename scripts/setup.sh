@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs what is missing on Debian or Ubuntu and builds what is out of date:
-# setup.sh [test|bench|images|cluster|e2e]
+# setup.sh [test|bench|images|cluster|e2e|node]
 # Without a word it is what the demo needs. Silent when there is nothing to do.
 set -eu
 cd "$(dirname "$0")/.."
@@ -97,6 +97,17 @@ if [ "${1:-}" = test ]; then
     has_file /usr/lib/python3/dist-packages/prometheus_client
 fi
 
+if [ "${1:-}" = node ]; then
+  need etcd-server 'keeps what is in the cluster' has_command etcd
+  need containerd "runs the node's containers" has_command containerd
+  need runc 'starts them' has_command runc
+  need containernetworking-plugins 'makes the network of the pods' has_file /usr/lib/cni/ptp
+  need nftables "leads to the cluster's Services" has_command nft
+  need openssl 'makes the certificate that kubelet knows the API server by' has_command openssl
+  need buildah 'builds the images' has_command buildah
+  need mmdebstrap 'makes the root that they take libraries from' has_command mmdebstrap
+fi
+
 # The tests of a cluster take that of KUBECONFIG where it is set.
 cluster=
 case ${1:-} in
@@ -144,3 +155,4 @@ fi
 
 node_modules/.bin/node scripts/build-bpf.ts
 if [ -n "$cluster" ]; then node_modules/.bin/node scripts/build-cluster.ts; fi
+if [ "${1:-}" = node ]; then node_modules/.bin/node scripts/build-cluster.ts node; fi

@@ -5,47 +5,78 @@ import { cacheDirectory } from '../cache.ts';
 import { go, modules, requireGo } from './go.ts';
 import { type Say, seconds } from './say.ts';
 
-const prefix = 'kube-apiserver-';
+/** The programs of Kubernetes that a cluster is made of, as `go.mod` has them for tools. */
+export const kubernetesPrograms = [
+  'kube-apiserver',
+  'kube-controller-manager',
+  'kube-scheduler',
+  'kubelet',
+  'kube-proxy',
+] as const;
+export type KubernetesProgram = (typeof kubernetesPrograms)[number];
 
-/**
- * The path of kube-apiserver in the version that test/e2e/cluster/go.mod asks for, which is built when the user's
- * cache does not have it.
- */
-export async function apiServerBinary(say: Say): Promise<string> {
-  const [, version = ''] = /^require k8s\.io\/kubernetes (v\S+)$/m.exec(read('go.mod')) ?? [];
+/** The path of a program of Kubernetes in the version that test/e2e/cluster/go.mod asks for. */
+export function kubernetesBinary(program: KubernetesProgram, say: Say): Promise<string> {
+  const [, version = ''] = /^require k8s\.io\/kubernetes (v\S+)$/m.exec(read('.', 'go.mod')) ?? [];
+  // The version is what the programs tell others, of whom some decide by it: Helm does.
+  const [, major, minor] = /^v(\d+)\.(\d+)/.exec(version) ?? [];
+  const values = Object.entries({ gitVersion: version, gitMajor: major, gitMinor: minor }).map(
+    ([name, value]) => `-X k8s.io/component-base/version.${name}=${value}`,
+  );
+  return goBinary(
+    { name: program, version, source: `k8s.io/kubernetes/cmd/${program}`, linking: values.join(' ') },
+    say,
+  );
+}
+
+interface GoProgram {
+  name: string;
+  /** For people. */
+  version: string;
+  /** Its package. */
+  source: string;
+  /** The folder below test/e2e/cluster whose go.mod has it. */
+  folder?: string;
+  /** More flags for the linker. */
+  linking?: string;
+  /** Whether it may need the libraries of this machine. */
+  linked?: boolean;
+}
+
+/** The path of a program of a Go module, which is built when the user's cache does not have it. */
+export async function goBinary(
+  { name, version, source, folder = '.', linking = '', linked = true }: GoProgram,
+  say: Say,
+): Promise<string> {
   const cache = cacheDirectory('cluster');
-  const name = `${prefix}${createHash('sha256').update(read('go.sum')).digest('hex').slice(0, 32)}`;
-  const binary = join(cache, name);
+  const prefix = `${name}-`;
+  const file = `${prefix}${createHash('sha256').update(read(folder, 'go.sum')).digest('hex').slice(0, 32)}`;
+  const binary = join(cache, file);
   if (existsSync(binary)) return binary;
 
   await requireGo();
   const began = performance.now();
-  say(`kube-apiserver ${version}: building, which takes some minutes the first time`);
+  say(`${name} ${version}: building, which takes some minutes the first time`);
   mkdirSync(cache, { recursive: true });
   const draft = join(cache, `draft-${process.pid}`);
   try {
     // A second build on this machine waits, and finds most of it in Go's cache then.
-    await go(['build', '-o', draft, ...flags(version)], { lock: join(cache, 'lock') });
+    await go(['build', '-o', draft, '-trimpath', '-ldflags', `-s -w ${linking}`, source], {
+      folder,
+      lock: join(cache, 'lock'),
+      ...(!linked && { env: { CGO_ENABLED: '0' } }),
+    });
     renameSync(draft, binary);
   } finally {
     rmSync(draft, { force: true });
   }
   for (const old of readdirSync(cache)) {
-    if (old.startsWith(prefix) && old !== name) rmSync(join(cache, old), { force: true });
+    if (old.startsWith(prefix) && old !== file) rmSync(join(cache, old), { force: true });
   }
-  say(`kube-apiserver ${version}: built in ${seconds(began)}`);
+  say(`${name} ${version}: built in ${seconds(began)}`);
   return binary;
 }
 
-function read(file: string): string {
-  return readFileSync(join(modules, file), 'utf8');
-}
-
-/** The version is what the server tells its clients, of whom some decide by it: Helm does. */
-function flags(version: string): string[] {
-  const [, major, minor] = /^v(\d+)\.(\d+)/.exec(version) ?? [];
-  const values = Object.entries({ gitVersion: version, gitMajor: major, gitMinor: minor }).map(
-    ([name, value]) => `-X k8s.io/component-base/version.${name}=${value}`,
-  );
-  return ['-trimpath', '-ldflags', ['-s', '-w', ...values].join(' '), 'k8s.io/kubernetes/cmd/kube-apiserver'];
+function read(folder: string, file: string): string {
+  return readFileSync(join(modules, folder, file), 'utf8');
 }

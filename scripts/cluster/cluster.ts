@@ -5,7 +5,7 @@ import { KubeConfig } from '@kubernetes/client-node';
 import { failure } from '../node/child.ts';
 import { freePort } from '../node/port.ts';
 import { kubeconfigOf, startApiServer, untilReady } from './api-server.ts';
-import { apiServerBinary } from './binary.ts';
+import { kubernetesBinary } from './binary.ts';
 import { temporaryDirectory } from './directory.ts';
 import { startEtcd } from './etcd.ts';
 import { createNamespace } from './namespace.ts';
@@ -26,7 +26,7 @@ export interface Cluster {
  * `signal` is aborted before it is ready.
  */
 export async function startCluster(say: Say, signal = new AbortController().signal): Promise<Cluster> {
-  const binary = await apiServerBinary(say);
+  const binary = await kubernetesBinary('kube-apiserver', say);
   const began = performance.now();
   const directory = temporaryDirectory('bpf-sidecar-cluster-');
   const etcd = startEtcd(directory.path);

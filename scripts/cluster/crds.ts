@@ -7,16 +7,23 @@ import { go, requireGo } from './go.ts';
 
 /** The CRDs of ServiceMonitor, PodMonitor and PrometheusRule, as the Prometheus Operator publishes them. */
 export async function monitorCrds(): Promise<Crd[]> {
-  await requireGo();
-  const { Dir } = JSON.parse(await go(['mod', 'download', '-json'], { folder: 'prometheus-operator' }));
+  const directory = await operatorSource();
   return ['servicemonitors', 'podmonitors', 'prometheusrules'].map((plural) =>
     parse(
       readFileSync(
-        join(Dir, 'example/prometheus-operator-crd', `monitoring.coreos.com_${plural}.yaml`),
+        join(directory, 'example/prometheus-operator-crd', `monitoring.coreos.com_${plural}.yaml`),
         'utf8',
       ),
     ),
   );
+}
+
+/** The folder of the Prometheus Operator's module. */
+export async function operatorSource(): Promise<string> {
+  await requireGo();
+  const module = 'github.com/prometheus-operator/prometheus-operator';
+  const options = { folder: 'prometheus-operator' };
+  return JSON.parse(await go(['mod', 'download', '-json', module], options)).Dir;
 }
 
 /** Creates them. */

@@ -12,6 +12,7 @@ interface Options {
   folder?: string;
   /** A file: of all processes that name it, one runs at a time. */
   lock?: string;
+  env?: Record<string, string>;
 }
 
 /** Rejects with what to do when there is no Go. */
@@ -23,17 +24,21 @@ export async function requireGo(): Promise<void> {
 }
 
 /** Runs Go's tool; resolves to what it wrote to stdout. */
-export async function go(argv: readonly string[], { folder = '.', lock }: Options = {}): Promise<string> {
+export async function go(
+  argv: readonly string[],
+  { folder = '.', lock, env }: Options = {},
+): Promise<string> {
   const command = [...(lock ? ['flock', lock] : []), 'go', ...argv];
-  const { outcome, child, output } = await run(command, join(modules, folder));
+  const { outcome, child, output } = await run(command, join(modules, folder), env);
   if (outcome !== success) throw new Error(failure(`go ${argv[0]}`, child));
   return output;
 }
 
-async function run([program, ...argv]: readonly string[], cwd: string) {
+async function run([program, ...argv]: readonly string[], cwd: string, env: Record<string, string> = {}) {
   const lines: string[] = [];
-  const child = watch(spawn(program!, argv, { cwd, stdio: ['ignore', 'pipe', 'pipe'] }), (line) =>
-    lines.push(line),
+  const child = watch(
+    spawn(program!, argv, { cwd, env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] }),
+    (line) => lines.push(line),
   );
   return { outcome: await child.ended, child, output: lines.join('\n') };
 }

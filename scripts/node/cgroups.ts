@@ -76,6 +76,19 @@ function enableControllers(cgroup: string): void {
  */
 export async function removePodCgroup(cgroup: string, stateDirectory: string): Promise<void> {
   if (!exists(cgroup)) return;
+  await removeCgroup(cgroup);
+  const root = cgroupRoot();
+  for (let parent = dirname(cgroup); parent !== root; parent = dirname(parent)) {
+    const record = join(stateDirectory, basename(parent));
+    const atTop = dirname(parent) === root;
+    if (atTop && basename(parent) !== ownParent && !isRecorded(parent, record)) return;
+    if (!tryRemove(() => rmdirSync(parent))) return;
+    if (atTop) rmSync(record, { force: true });
+  }
+}
+
+/** Kills every process in a cgroup, of whichever version, and removes it with all below it; one that is gone is fine. */
+export async function removeCgroup(cgroup: string): Promise<void> {
   const deadline = Date.now() + 10_000;
   while (
     !tryRemove(() => {
@@ -85,14 +98,6 @@ export async function removePodCgroup(cgroup: string, stateDirectory: string): P
   ) {
     if (Date.now() > deadline) throw new Error(`processes in ${cgroup} do not end although they were killed`);
     await delay(2);
-  }
-  const root = cgroupRoot();
-  for (let parent = dirname(cgroup); parent !== root; parent = dirname(parent)) {
-    const record = join(stateDirectory, basename(parent));
-    const atTop = dirname(parent) === root;
-    if (atTop && basename(parent) !== ownParent && !isRecorded(parent, record)) return;
-    if (!tryRemove(() => rmdirSync(parent))) return;
-    if (atTop) rmSync(record, { force: true });
   }
 }
 

@@ -56,7 +56,7 @@ export function watch(child: ChildProcess, onLine?: (line: string) => void): Chi
 }
 
 /** Why a process that should still run does not, with its own last words. */
-export function failure(name: string, child: Child): string {
+export function failure(name: string, child: Pick<Child, 'lastLines' | 'outcome'>): string {
   const lines = child.lastLines();
   const said =
     lines.length === 0

@@ -35,8 +35,8 @@ export function makeNetwork(network: Network): void {
     `address add ${network.hostAddress}/30 dev ${network.hostInterface}`,
     `link set ${network.hostInterface} up`,
   );
-  ipIn(
-    network.namespace,
+  ipBy(
+    ['ip', '-netns', network.namespace],
     'link set lo up',
     'link set eth0 addrgenmode none',
     `address add ${network.podAddress}/30 dev eth0`,
@@ -55,20 +55,18 @@ export function namespaceFile(network: Network): string {
   return `/run/netns/${network.namespace}`;
 }
 
-function ip(...commands: string[]): void {
-  run([], commands);
+/** Runs commands of ip(8), in one batch. */
+export function ip(...commands: string[]): void {
+  ipBy(['ip'], ...commands);
 }
 
-function ipIn(namespace: string, ...commands: string[]): void {
-  run(['-netns', namespace], commands);
-}
-
-function run(options: string[], commands: string[]): void {
-  const result = spawnSync('ip', [...options, '-batch', '-'], {
+/** The same where `command` is what runs it, in another namespace say. */
+export function ipBy([program, ...argv]: readonly string[], ...commands: string[]): void {
+  const result = spawnSync(program!, [...argv, '-batch', '-'], {
     input: commands.join('\n'),
     encoding: 'utf8',
   });
   if (result.error) throw new Error(`cannot run ip, of the package iproute2: ${result.error.message}`);
   if (result.status !== 0)
-    throw new Error(`ip could not set up the pod's network: ${result.stderr.trim().slice(0, 500)}`);
+    throw new Error(`ip could not set up the network: ${result.stderr.trim().slice(0, 500)}`);
 }

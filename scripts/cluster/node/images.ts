@@ -1,0 +1,35 @@
+import { execFileSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { scratchImage, withBuildah } from '../../image/buildah.ts';
+import { ctr, pauseImage } from './containerd.ts';
+import { directory } from './place.ts';
+
+const built = join(import.meta.dirname, '../../../build/images');
+const archives = ['webhook', 'sidecar'].map((name) => join(built, `${name}.tar`));
+
+/** The images of `npm run images` that are not there. */
+export function missingImages(): string[] {
+  return archives.filter((archive) => !existsSync(archive));
+}
+
+/** Brings the images of the chart to the node, and that of the container which holds a pod. */
+export async function importImages(): Promise<void> {
+  const pause = join(directory, 'pause.tar');
+  await programImage(pauseImage, join(import.meta.dirname, 'pause.c'), pause);
+  for (const archive of [pause, ...archives]) importImage(archive);
+}
+
+/** Has the node know the images of an OCI archive. */
+export function importImage(archive: string): void {
+  ctr('images', 'import', archive);
+}
+
+/** Makes an image of one program, given as C, that needs no library. */
+export function programImage(image: string, source: string, archive: string): Promise<void> {
+  return withBuildah(async (buildah, work) => {
+    const program = join(work, 'program');
+    execFileSync('cc', ['-static', '-O2', '-Wall', '-o', program, source], { stdio: 'pipe' });
+    await scratchImage(buildah, image, [program], archive);
+  });
+}
