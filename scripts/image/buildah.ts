@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 
 const run = promisify(execFile);
@@ -23,16 +23,16 @@ export async function withBuildah<T>(use: (buildah: Buildah, work: string) => Pr
   }
 }
 
-/** Makes an image of nothing but these files, in its top folder, of which the first is run; writes it as an OCI archive. */
+/** Makes an image of nothing but these files, or what is in these folders; writes it as an OCI archive. */
 export async function scratchImage(
   buildah: Buildah,
   image: string,
-  files: readonly string[],
+  { contents, entrypoint }: { contents: readonly string[]; entrypoint: string },
   archive: string,
 ): Promise<void> {
   const container = await buildah(['from', 'scratch']);
-  await buildah(['add', container, ...files, '/']);
-  await buildah(['config', '--entrypoint', JSON.stringify([`/${basename(files[0]!)}`]), container]);
+  await buildah(['add', container, ...contents, '/']);
+  await buildah(['config', '--entrypoint', JSON.stringify([entrypoint]), container]);
   await buildah(['commit', '--rm', container, image]);
   await save(buildah, image, archive);
 }

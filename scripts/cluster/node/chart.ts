@@ -8,27 +8,20 @@ const chart = join(import.meta.dirname, '../../../charts/bpf-sidecar');
 
 export const release = 'bpf-sidecar';
 
-/** Installs the chart with the images that the node has, and waits until the webhook's replicas are Ready. */
+/** The images that the node has. */
+export const values = {
+  'image.repository': 'localhost/bpf-sidecar-webhook',
+  'sidecar.image.repository': 'localhost/bpf-sidecar',
+};
+
+/** Installs the chart, and waits until the webhook's replicas are Ready. */
 export async function installChart(): Promise<void> {
-  const values = [
-    'image.repository=localhost/bpf-sidecar-webhook',
-    'sidecar.image.repository=localhost/bpf-sidecar',
-  ];
   await promisify(execFile)(
     kubernetesTool('helm'),
     [
-      ...[
-        'install',
-        release,
-        chart,
-        '--namespace',
-        release,
-        '--create-namespace',
-        '--wait',
-        '--timeout',
-        '3m',
-      ],
-      ...values.flatMap((value) => ['--set', value]),
+      ...['install', release, chart, '--namespace', release, '--create-namespace'],
+      ...['--wait', '--timeout', '3m'],
+      ...Object.entries(values).flatMap(([name, value]) => ['--set', `${name}=${value}`]),
     ],
     { env: { ...process.env, KUBECONFIG: kubeconfigFile } },
   );

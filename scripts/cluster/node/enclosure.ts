@@ -1,8 +1,9 @@
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { cgroupRoot, removeCgroup } from '../../node/cgroups.ts';
 import { failure, watch } from '../../node/child.ts';
+import { exists } from '../../node/files.ts';
 import { mounts } from '../../node/mounts.ts';
 import { ip, ipBy } from '../../node/network.ts';
 import { cgroupName, directory, hostAddress, hostLink, linkPrefix, nodeAddress, podRange } from './place.ts';
@@ -22,12 +23,13 @@ const into = ['sh', '-c', 'echo 0 > "$0/cgroup.procs" && cd "$1" && shift && exe
 
 /** Whether there is any of it. */
 export function isThere(): boolean {
-  return existsSync(directory) || cgroups().some(existsSync);
+  return exists(directory) || cgroups().some(exists);
 }
 
 /** Makes it, and its link to the host. */
 export async function enclose(): Promise<void> {
-  mkdirSync(holder(), { recursive: true });
+  for (const cgroup of cgroups()) makeCgroup(cgroup);
+  mkdirSync(holder());
   mkdirSync(daemons());
   const script = join(import.meta.dirname, 'enclosure.sh');
   const [program, ...argv] = [
@@ -86,9 +88,9 @@ export function runEnclosed(...argv: string[]): string {
 
 /** Ends all processes in it, and removes all of it but the files. What is not there is fine. */
 export async function removeEnclosure(): Promise<void> {
+  // The link goes first: with its namespace it would go only some time later.
+  if (exists(`/sys/class/net/${hostLink}`)) ip(`link delete ${hostLink}`);
   for (const cgroup of cgroups()) await removeCgroup(cgroup);
-  // With its namespace it would go only some time later.
-  if (existsSync(`/sys/class/net/${hostLink}`)) ip(`link delete ${hostLink}`);
 }
 
 /** Its cgroup in every hierarchy, v2 first: that one has all processes. */
@@ -96,6 +98,15 @@ function cgroups(): string[] {
   const hierarchies = mounts().filter(({ type }) => type === 'cgroup' || type === 'cgroup2');
   const targets = new Set([cgroupRoot(), ...hierarchies.map(({ target }) => target)]);
   return [...targets].map((target) => join(target, cgroupName));
+}
+
+/** The root of kubelet's cgroups, which it does not make. */
+function makeCgroup(cgroup: string): void {
+  mkdirSync(cgroup);
+  // In v1 nothing can run in a new cpuset before it has these.
+  for (const name of ['cpuset.cpus', 'cpuset.mems'])
+    if (exists(join(cgroup, name)) && !exists(join(cgroup, 'cgroup.controllers')))
+      writeFileSync(join(cgroup, name), readFileSync(join(cgroup, '..', name)));
 }
 
 function holderPid(): string {

@@ -25,11 +25,16 @@ export function importImage(archive: string): void {
   ctr('images', 'import', archive);
 }
 
-/** Makes an image of one program, given as C, that needs no library. */
-export function programImage(image: string, source: string, archive: string): Promise<void> {
+/** Makes an image of one program, given as C, that needs no library; flags are for the compiler. */
+export function programImage(
+  image: string,
+  source: string,
+  archive: string,
+  ...flags: string[]
+): Promise<void> {
   return withBuildah(async (buildah, work) => {
     const program = join(work, 'program');
-    execFileSync('cc', ['-static', '-O2', '-Wall', '-o', program, source], { stdio: 'pipe' });
-    await scratchImage(buildah, image, [program], archive);
+    execFileSync('cc', ['-static', '-O2', '-Wall', ...flags, '-o', program, source], { stdio: 'pipe' });
+    await scratchImage(buildah, image, { contents: [program], entrypoint: '/program' }, archive);
   });
 }
