@@ -46,6 +46,15 @@ describe('the chart', { skip: noTools }, () => {
     });
   });
 
+  test('has no pod but the replicas behind the Service of the webhook', () => {
+    const objects = render();
+    const selector = Object.entries(find(objects, 'Service').spec.selector);
+    const selected = (labels: Record<string, string> = {}) =>
+      selector.every(([name, value]) => labels[name] === value);
+    assert.ok(selected(find(objects, 'Deployment').spec.template.metadata.labels));
+    assert.ok(!selected(find(objects, 'Pod').metadata.labels));
+  });
+
   test('gives names that have the name of the release, and of the chart once', () => {
     const name = (release: string) =>
       /name: (\S+)/.exec(
