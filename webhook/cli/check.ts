@@ -72,7 +72,9 @@ async function* look(config: KubeConfig, choice: Choice): AsyncGenerator<Finding
   const { bundles, namespace, name } = release;
   yield* judgeBundles(bundles, Date.now());
   yield* refusable(`Service ${namespace}/${name}`, async () => [await checkService(api, release!)]);
-  yield await checkServed(release, { reachable: isOwnCluster(config) });
+  yield* refusable(`the address of Service ${namespace}/${name}`, async () => [
+    await checkServed(api, release!, { reachable: isOwnCluster(config) }),
+  ]);
   const { config: webhook, finding } = await readConfiguration(api, release);
   yield finding;
   for (const wanted of webhook ? wantedCrds(webhook) : [])

@@ -1,5 +1,7 @@
 import { type ConnectionOptions, connect } from 'node:tls';
+import type { V1Service } from '@kubernetes/client-node';
 import { type Certificate, readBundle } from '../../certificates/pem.ts';
+import type { Api } from '../../kubernetes/client.ts';
 import { type Finding, failed, ok, skipped, warn } from './finding.ts';
 import type { Release } from './release.ts';
 
@@ -43,8 +45,12 @@ function validity({ notBefore, notAfter }: Certificate, now: number): string {
   return `is valid until ${date(notAfter)} UTC (${days} ${days === 1 ? 'day' : 'days'})`;
 }
 
-/** Whether the webhook serves a certificate that the API server accepts, asked as the API server does. */
+/**
+ * Whether the webhook serves a certificate that the API server accepts, asked as the API server does: which knows the
+ * Service's address without DNS.
+ */
 export async function checkServed(
+  api: Pick<Api, 'call'>,
   { name, namespace, port, bundles }: Release,
   { reachable }: { reachable: boolean },
 ): Promise<Finding> {
@@ -53,9 +59,10 @@ export async function checkServed(
     return skipped(
       `certificate of ${host}: can be asked for only by a pod of the cluster, as "helm test" has one`,
     );
+  const { spec } = await api.call<V1Service>({ path: `/api/v1/namespaces/${namespace}/services/${name}` });
   try {
     const end = await handshake({
-      host,
+      host: spec?.clusterIP ?? host,
       port,
       servername: host,
       ca: [...bundles.values()].map(pemOf).join('\n'),
