@@ -1,7 +1,7 @@
+import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { after } from 'node:test';
 import { KubeConfig } from '@kubernetes/client-node';
@@ -14,9 +14,6 @@ import { chart } from '../charts/chart.ts';
 import type { Raw } from '../webhook/fixtures.ts';
 
 export { release };
-
-/** The image of app.c, which the node has. */
-export const appImage = 'localhost/bpf-sidecar-app:1';
 
 /** The `skip` of all tests on the node. */
 export const skipped = { skip: whyNoNode() ?? false };
@@ -57,7 +54,13 @@ export async function apply(object: object): Promise<string> {
   return stdout + stderr;
 }
 
-/** Installs the chart, or has the release become what these values say; resolves when the webhook is Ready. */
+/** Of the webhook's pods. */
+export const webhookSelector = `app.kubernetes.io/instance=${release},app.kubernetes.io/name=bpf-sidecar`;
+
+/**
+ * Installs the chart, or has the release become what these values say; resolves when the webhook is Ready, and no
+ * replica of before is there that could still answer.
+ */
 export async function install(more: Record<string, string> = {}): Promise<void> {
   const sets = Object.entries({ ...values, ...more }).flatMap(([name, value]) => [
     '--set',
@@ -67,6 +70,12 @@ export async function install(more: Record<string, string> = {}): Promise<void> 
     ...['upgrade', '--install', release, chart, '--namespace', release, '--create-namespace'],
     ...['--reset-values', '--wait', '--timeout', '3m', ...sets],
   );
+  await onlyReplicas();
+}
+
+/** Resolves when the webhook has its two replicas, and none on its way out. */
+export async function onlyReplicas(): Promise<void> {
+  await inTime(async () => assert.equal((await pods(release, webhookSelector)).length, 2));
 }
 
 let loaded: KubeConfig | undefined;
@@ -87,11 +96,16 @@ export async function get(path: string): Promise<Raw> {
   return body;
 }
 
+const namespaces: string[] = [];
+after(async () => {
+  if (namespaces.length > 0) await kubectl('delete', '--wait=false', 'namespace', ...namespaces);
+});
+
 /** Makes a namespace, which goes with all in it after the tests of the file. */
 export async function createNamespace(labels: Record<string, string> = {}): Promise<string> {
   const name = `test-${randomBytes(4).toString('hex')}`;
   await apply({ apiVersion: 'v1', kind: 'Namespace', metadata: { name, labels } });
-  after(() => kubectl('delete', 'namespace', name));
+  namespaces.push(name);
   return name;
 }
 
@@ -131,5 +145,3 @@ export function sample(text: string, family: string, labels: Record<string, stri
   if (lines.length > 1) throw new Error(`several samples: ${lines.join('\n')}`);
   return lines.length === 0 ? undefined : Number(lines[0]!.split(' ').at(-1));
 }
-
-export const appSource = join(import.meta.dirname, '../e2e/node/app.c');

@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { type Arch, compileObject } from '../../../scripts/bpf/compile.ts';
+import { appImage } from '../../support/app.ts';
 import {
-  appImage,
   apply,
   createNamespace,
   get,

@@ -1,21 +1,9 @@
 import assert from 'node:assert/strict';
 import { before, describe, test } from 'node:test';
-import {
-  appImage,
-  apply,
-  createNamespace,
-  get,
-  install,
-  inTime,
-  kubectl,
-  pods,
-  skipped,
-} from '../../support/node.ts';
+import { appImage, firstCalls } from '../../support/app.ts';
+import { apply, createNamespace, get, install, inTime, kubectl, pods, skipped } from '../../support/node.ts';
 import { installOperator, prometheusVersion } from '../../support/prometheus-operator.ts';
 import type { Raw } from '../../webhook/fixtures.ts';
-
-/** How often app.c calls times(2) in its first instructions. */
-const firstCalls = 3;
 
 describe('on a node', skipped, () => {
   let namespace: string;

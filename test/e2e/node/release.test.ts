@@ -4,8 +4,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { ctr } from '../../../scripts/cluster/node/containerd.ts';
 import { kubeconfigFile } from '../../../scripts/cluster/node/place.ts';
 import { version } from '../../../sidecar/version.ts';
+import { appImage } from '../../support/app.ts';
 import {
-  appImage,
   apply,
   createNamespace,
   get,
@@ -14,18 +14,19 @@ import {
   inTime,
   kubectl,
   metrics,
+  onlyReplicas,
   pods,
   release,
   request,
   sample,
   skipped,
+  webhookSelector,
 } from '../../support/node.ts';
 import { run as bpfSidecar } from '../../webhook/cli/executable.ts';
 import type { Raw } from '../../webhook/fixtures.ts';
 
 const sidecarImage = 'localhost/bpf-sidecar';
 const asks = { 'bpf.sh/inject': 'true', 'bpf.sh/probes': 'syscalls' };
-const webhookSelector = `app.kubernetes.io/instance=${release},app.kubernetes.io/name=bpf-sidecar`;
 
 /** The template of a workload's pods. */
 const template = (app: string, spec: object = {}) => ({
@@ -116,11 +117,13 @@ describe('on a node', skipped, () => {
   test('while the webhook is restarted no pod is without its sidecar', async () => {
     const stop = new AbortController();
     const streaming = stream(stop.signal);
-    await kubectl('rollout', 'restart', '--namespace', release, `deployment/${release}`);
-    await kubectl('rollout', 'status', '--namespace', release, '--timeout=180s', `deployment/${release}`);
-    // The last of the old ones is on its way out then.
-    await inTime(async () => assert.equal((await pods(release, webhookSelector)).length, 2));
-    stop.abort();
+    try {
+      await kubectl('rollout', 'restart', '--namespace', release, `deployment/${release}`);
+      await kubectl('rollout', 'status', '--namespace', release, '--timeout=180s', `deployment/${release}`);
+      await onlyReplicas();
+    } finally {
+      stop.abort();
+    }
     const names = await streaming;
     assert.ok(names.length > 20, `${names.length} pods`);
     const made = await pods(namespace, 'app=stream');

@@ -2,12 +2,10 @@
  * The cluster of the tests in this folder: `node --test` calls this before and after them. A cluster of
  * `npm run cluster:up` that KUBECONFIG names is taken as it is, and stays.
  */
-import { join } from 'node:path';
-import { importImage, programImage } from '../../../scripts/cluster/node/images.ts';
 import { whyNoNode } from '../../../scripts/cluster/node/missing.ts';
 import { removeNode, startNode } from '../../../scripts/cluster/node/node.ts';
-import { directory, kubeconfigFile } from '../../../scripts/cluster/node/place.ts';
-import { appImage, appSource } from '../../support/node.ts';
+import { kubeconfigFile } from '../../../scripts/cluster/node/place.ts';
+import { importApp } from '../../support/app.ts';
 
 const say = (line: string) => void process.stderr.write(`${line}\n`);
 const isOurs = process.env.KUBECONFIG !== kubeconfigFile;
@@ -16,9 +14,7 @@ export async function globalSetup(): Promise<void> {
   const reason = whyNoNode();
   if (reason !== undefined) return say(`skipped: ${reason}`);
   if (isOurs) await startNode(say);
-  const archive = join(directory, 'app.tar');
-  await programImage(appImage, appSource, archive, '-nostdlib', '-ffreestanding');
-  importImage(archive);
+  await importApp();
 }
 
 export async function globalTeardown(): Promise<void> {
