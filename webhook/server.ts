@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { createServer as createHttpsServer, type Server } from 'node:https';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, Server as TcpServer } from 'node:net';
 import express, { type ErrorRequestHandler, type RequestHandler, type Response } from 'express';
 import type { Log } from '../sidecar/contract/log.ts';
 import type { Credentials } from './certificates/pem.ts';
@@ -124,13 +124,20 @@ export async function listen(server: Server, port: number, host: string | undefi
   return `https://${family === 'IPv6' ? `[${address}]` : address}:${actual}`;
 }
 
+/** Time in which whoever keeps a connection may send one more request by it, and learns that it was the last. */
+const linger = 5_000;
+
 /** Stops listening and lets requests in flight finish, for `grace` milliseconds at most. */
 export async function close(server: Server, grace: number): Promise<void> {
   const closed = once(server, 'close');
-  server.close();
-  const timer = setTimeout(() => server.closeAllConnections(), grace);
+  // As a server of HTTP it would end idle connections at once, just when the API server sends a review by one of them.
+  TcpServer.prototype.close.call(server);
+  const timers = [
+    setTimeout(() => server.closeIdleConnections(), linger),
+    setTimeout(() => server.closeAllConnections(), grace),
+  ];
   await closed;
-  clearTimeout(timer);
+  for (const timer of timers) clearTimeout(timer);
 }
 
 /** A request that cannot be answered with a review; `reason` is its metric label. */

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { Agent } from 'node:https';
 import { createServer } from 'node:net';
 import { networkInterfaces, tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -83,6 +84,19 @@ test('after SIGTERM a request in flight is answered, and the process ends with 0
   assert.match(answer, /^HTTP\/1\.1 200 OK\r\n/);
   assert.match(answer, /\r\nConnection: close\r\n/);
   assert.match(answer, /"uid":"in-flight"/);
+  assert.deepEqual(await once(child, 'close'), [0, null]);
+});
+
+test('after SIGTERM a review by a connection that was kept is answered, and is the last one', async () => {
+  const { child, line, address, ca } = await startWebhook();
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  const call = createClient(address, ca);
+  const review = { ...mutateCall(reviewOf(readPod('deployment'))), agent };
+  assert.equal((await call(review)).headers.connection, 'keep-alive');
+  child.kill('SIGTERM');
+  await line('ending');
+  const { status, headers } = await call(review);
+  assert.deepEqual([status, headers.connection], [200, 'close']);
   assert.deepEqual(await once(child, 'close'), [0, null]);
 });
 
