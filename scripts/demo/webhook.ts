@@ -66,6 +66,8 @@ export async function askWebhook({ url, ca }: Webhook, pod: V1Pod, signal: Abort
     headers: { 'content-type': 'application/json' },
     ca,
     servername: 'localhost',
+    // The webhook does not end at once while a connection is kept.
+    agent: false,
     signal: AbortSignal.any([signal, AbortSignal.timeout(10_000)]),
   });
   call.end(JSON.stringify(review));
