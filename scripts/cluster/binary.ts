@@ -17,7 +17,7 @@ export type KubernetesProgram = (typeof kubernetesPrograms)[number];
 
 /** The path of a program of Kubernetes in the version that test/e2e/cluster/go.mod asks for. */
 export function kubernetesBinary(program: KubernetesProgram, say: Say): Promise<string> {
-  const [, version = ''] = /^require k8s\.io\/kubernetes (v\S+)$/m.exec(read('.', 'go.mod')) ?? [];
+  const version = requiredVersion('.', 'k8s.io/kubernetes');
   // The version is what the programs tell others, of whom some decide by it: Helm does.
   const [, major, minor] = /^v(\d+)\.(\d+)/.exec(version) ?? [];
   const values = Object.entries({ gitVersion: version, gitMajor: major, gitMinor: minor }).map(
@@ -39,13 +39,23 @@ interface GoProgram {
   folder?: string;
   /** More flags for the linker. */
   linking?: string;
-  /** Whether it may need the libraries of this machine. */
-  linked?: boolean;
+  /** For an image: it needs no library. */
+  isStatic?: boolean;
+  tags?: string;
+}
+
+/** The version of a module that a go.mod below test/e2e/cluster asks for. */
+export function requiredVersion(folder: string, module: string): string {
+  const line = read(folder, 'go.mod')
+    .split('\n')
+    .map((line) => line.replace(/^require|\/\/.*$/g, '').trim())
+    .find((line) => line.startsWith(`${module} v`));
+  return line?.split(' ')[1] ?? '';
 }
 
 /** The path of a program of a Go module, which is built when the user's cache does not have it. */
 export async function goBinary(
-  { name, version, source, folder = '.', linking = '', linked = true }: GoProgram,
+  { name, version, source, folder = '.', linking = '', isStatic = false, tags = '' }: GoProgram,
   say: Say,
 ): Promise<string> {
   const cache = cacheDirectory('cluster');
@@ -61,10 +71,10 @@ export async function goBinary(
   const draft = join(cache, `draft-${process.pid}`);
   try {
     // A second build on this machine waits, and finds most of it in Go's cache then.
-    await go(['build', '-o', draft, '-trimpath', '-ldflags', `-s -w ${linking}`, source], {
+    await go(['build', '-o', draft, '-trimpath', '-tags', tags, '-ldflags', `-s -w ${linking}`, source], {
       folder,
       lock: join(cache, 'lock'),
-      ...(!linked && { env: { CGO_ENABLED: '0' } }),
+      ...(isStatic && { env: { CGO_ENABLED: '0' } }),
     });
     renameSync(draft, binary);
   } finally {

@@ -41,7 +41,7 @@ describe('on a node', skipped, () => {
       kind: 'Prometheus',
       metadata: { name: 'tests', namespace: monitoring },
       spec: {
-        version: prometheusVersion(),
+        version: prometheusVersion,
         serviceAccountName: name,
         serviceMonitorSelector: {},
         serviceMonitorNamespaceSelector: {},

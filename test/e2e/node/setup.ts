@@ -2,10 +2,13 @@
  * The cluster of the tests in this folder: `node --test` calls this before and after them. A cluster of
  * `npm run cluster:up` that KUBECONFIG names is taken as it is, and stays.
  */
+import assert from 'node:assert/strict';
 import { whyNoNode } from '../../../scripts/cluster/node/missing.ts';
 import { removeNode, startNode } from '../../../scripts/cluster/node/node.ts';
 import { kubeconfigFile } from '../../../scripts/cluster/node/place.ts';
 import { importApp } from '../../support/app.ts';
+import { eventually } from '../../support/eventually.ts';
+import { heldByCluster, tracesOf } from '../../support/traces.ts';
 
 const say = (line: string) => void process.stderr.write(`${line}\n`);
 const isOurs = process.env.KUBECONFIG !== kubeconfigFile;
@@ -18,5 +21,15 @@ export async function globalSetup(): Promise<void> {
 }
 
 export async function globalTeardown(): Promise<void> {
-  if (whyNoNode() === undefined && isOurs) await removeNode();
+  if (whyNoNode() !== undefined || !isOurs) return;
+  const held = heldByCluster();
+  await removeNode();
+  try {
+    await eventually(() => assert.deepEqual(tracesOf(held), []));
+    say(`the cluster has left nothing behind, of ${held.length} eBPF objects that it had at the end neither`);
+  } catch (error) {
+    // node --test does not say what was wrong here.
+    say(`the cluster has left something behind: ${(error as Error).message}`);
+    throw error;
+  }
 }
