@@ -37,7 +37,7 @@ const programs = [
     version: prometheusVersion,
     folder: 'prometheus',
     source: `${prometheus}/cmd/prometheus`,
-    // Of the ways to find targets the one: with all of them it takes ten times as long to build.
+    // Of its many ways to find targets only this one.
     tags: 'remove_all_sd,enable_kubernetes_sd',
   },
 ];
