@@ -162,7 +162,7 @@ describe('on a node', skipped, () => {
       const steps = 12;
       const step = 3;
       for (let made = 1; made <= steps; made++) {
-        if (made % 4 === 0) await kill(count);
+        if (made % 5 === 0) await kill(count);
         const replicas = `--replicas=${made * step}`;
         await kubectl('scale', '--namespace', namespace, replicas, `deployment/${name}`);
       }
