@@ -11,7 +11,7 @@ const run = promisify(execFile);
 const help = `Usage: npm run images [-- options]
 
 Builds the images of the webhook and of the sidecar with buildah, as root and without a daemon, into
-build/images/webhook.tar and build/images/sidecar.tar (OCI archives).
+build/images/webhook.tar and build/images/sidecar.tar (OCI archives), with a bill of materials beside each.
 
   --base IMAGE  what Node and the libraries are taken from, such as node:24-bookworm-slim; without it, a root of
                 Debian that is made here, with the Node of node_modules
@@ -41,12 +41,22 @@ async function main(): Promise<void> {
     ] as const) {
       const image = `localhost/${name}:${tag}`;
       const file = join(root, 'build/images', `${target}.tar`);
-      await buildah(['bud', '--target', target, '--build-arg', `BASE=${base}`, '--tag', image, root]);
+      const given = [`BASE=${base}`, `VERSION=${version}`].flatMap((one) => ['--build-arg', one]);
+      await buildah(['bud', '--target', target, ...given, '--tag', image, root]);
       await save(buildah, image, file);
+      await copyBill(buildah, image, join(root, 'build/images', `${target}.cdx.json`));
       const size = (statSync(file).size / 1024 / 1024).toFixed(0);
       process.stdout.write(`${image}: ${size} MiB compressed, in build/images/${target}.tar\n`);
     }
   });
+}
+
+/** For whoever looks up vulnerabilities without pulling the image. */
+async function copyBill(buildah: Buildah, image: string, file: string): Promise<void> {
+  const container = await buildah(['from', image]);
+  const mounted = await buildah(['mount', container]);
+  copyFileSync(join(mounted, 'usr/share/bpf-sidecar/bill-of-materials.cdx.json'), file);
+  await buildah(['rm', container]);
 }
 
 async function makeBase(work: string, buildah: Buildah): Promise<string> {
