@@ -6,6 +6,9 @@ const root = join(import.meta.dirname, '../..');
 /** Paths of the documents that users read, from the top of the repository. */
 export const documents = [
   'README.md',
+  'CHANGELOG.md',
+  'CONTRIBUTING.md',
+  'SECURITY.md',
   'bpf/LICENSE.md',
   ...['docs', 'docs/decisions', 'docs/probes'].flatMap((folder) =>
     readdirSync(join(root, folder))

@@ -117,3 +117,14 @@ function anchors(document: string): string[] {
       .replaceAll(' ', '-'),
   );
 }
+
+test('what shows the promises of the reliability document is there', () => {
+  const shown = [...read('docs/reliability.md').matchAll(/`((?:test|webhook)\/[\w./-]+)`/g)].map(
+    ([, path]) => path!,
+  );
+  assert.ok(shown.length > 20);
+  assert.deepEqual(
+    shown.filter((path) => !existsSync(join(root, path))),
+    [],
+  );
+});
