@@ -6,14 +6,7 @@
  *   say TEXT  writes TEXT and a newline in one call of write(2), and ends with 0
  *   kill      has the container's first process end, and ends with 0
  */
-enum {
-    SYS_write = 1,
-    SYS_rt_sigaction = 13,
-    SYS_pause = 34,
-    SYS_exit = 60,
-    SYS_kill = 62,
-    SYS_times = 100
-};
+enum { SYS_write = 1, SYS_rt_sigaction = 13, SYS_pause = 34, SYS_exit = 60, SYS_kill = 62, SYS_times = 100 };
 enum { SIGTERM = 15, SA_RESTORER = 0x04000000 };
 
 static long call(long number, long a, long b, long c, long d) {
