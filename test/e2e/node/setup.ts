@@ -3,6 +3,7 @@
  * `npm run cluster:up` that KUBECONFIG names is taken as it is, and stays.
  */
 import assert from 'node:assert/strict';
+import { isThere } from '../../../scripts/cluster/node/enclosure.ts';
 import { whyNoNode } from '../../../scripts/cluster/node/missing.ts';
 import { removeNode, startNode } from '../../../scripts/cluster/node/node.ts';
 import { kubeconfigFile } from '../../../scripts/cluster/node/place.ts';
@@ -16,8 +17,15 @@ const isOurs = process.env.KUBECONFIG !== kubeconfigFile;
 export async function globalSetup(): Promise<void> {
   const reason = whyNoNode();
   if (reason !== undefined) return say(`skipped: ${reason}`);
-  if (isOurs) await startNode(say);
-  await importApp();
+  if (!isOurs) return importApp();
+  const wasThere = isThere();
+  try {
+    await startNode(say);
+    await importApp();
+  } catch (error) {
+    if (!wasThere) await removeNode();
+    throw error;
+  }
 }
 
 export async function globalTeardown(): Promise<void> {
@@ -26,10 +34,12 @@ export async function globalTeardown(): Promise<void> {
   await removeNode();
   try {
     await eventually(() => assert.deepEqual(tracesOf(held), []));
-    say(`the cluster has left nothing behind, of ${held.length} eBPF objects that it had at the end neither`);
   } catch (error) {
-    // node --test does not say what was wrong here.
+    // node --test does not tell it.
     say(`the cluster has left something behind: ${(error as Error).message}`);
     throw error;
   }
+  say(
+    `the cluster has left nothing behind, and none of the ${held.length} eBPF objects that it had at the end`,
+  );
 }
