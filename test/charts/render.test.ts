@@ -55,6 +55,12 @@ describe('the chart', { skip: noTools }, () => {
     assert.ok(!selected(find(objects, 'Pod').metadata.labels));
   });
 
+  test('has the webhook scraped as another job than the sidecars', () => {
+    const [{ relabelings }] = find(render({ serviceMonitor: { enabled: true } }), 'ServiceMonitor').spec
+      .endpoints;
+    assert.deepEqual(relabelings, [{ targetLabel: 'job', replacement: 'bpf-sidecar-webhook' }]);
+  });
+
   test('gives names that have the name of the release, and of the chart once', () => {
     const name = (release: string) =>
       /name: (\S+)/.exec(
