@@ -107,19 +107,20 @@ describe('on a node', skipped, () => {
     assert.deepEqual(told, expected);
     const labels = Object.keys(series[0]!.metric).filter((name) => name.startsWith('exported_'));
     assert.deepEqual(labels, [], 'the labels of the series come before those of the target');
-    const up = await query('up{job="bpf-sidecar"}');
+    const up = async () =>
+      (await query('up{job="bpf-sidecar"}')).filter(({ metric }) => metric.namespace === namespace);
     assert.deepEqual(
-      up.map(({ value }) => value),
+      (await up()).map(({ value }) => value),
       [1, 1],
     );
 
     await kubectl('delete', '--namespace', namespace, 'deployment/web');
-    await inTime(async () => assert.deepEqual(await query('up{job="bpf-sidecar"}'), []));
+    await inTime(async () => assert.deepEqual(await up(), []));
   });
 
   test("the chart's ServiceMonitor has it scrape the replicas of the webhook", async () => {
     await inTime(async () => {
-      const up = await query('up{namespace="bpf-sidecar",service="bpf-sidecar"}');
+      const up = await query('up{job="bpf-sidecar-webhook"}');
       assert.deepEqual(
         up.map(({ value }) => value),
         [1, 1],
