@@ -40,9 +40,12 @@ export interface Watched<Kept> {
   stop(): void;
 }
 
-/** Seconds after which a watch is begun anew, at random so that not all are at once. */
-const watchTime = { least: 240, spread: 240 };
-/** Milliseconds without a word after which a watch is taken for dead: the API server sends a bookmark each minute. */
+/**
+ * Seconds after which the API server ends a watch, to be begun anew; at random so that not all are at once. It sends no
+ * bookmark of a kind of which nothing has changed since it has started, so that this may be its only word.
+ */
+const watchTime = { least: 80, spread: 40 };
+/** Milliseconds without a word after which a watch is taken for dead. */
 const silence = 150_000;
 /** Milliseconds before the first attempt after a failure, and the most that it grows to. */
 const patience = { first: 500, most: 30_000 };

@@ -26,4 +26,7 @@ test('a namespace is unknown until it is listed, and of its labels those are kep
   assert.deepEqual(labelsOf('strict'), minded);
   assert.equal(labelsOf('other'), 'unknown');
   assert.match((await server.next()).path, /^\/api\/v1\/namespaces\?limit=/);
+  // Before the silence of 150 s in which a watch is taken for dead.
+  const [, seconds] = /watch=true.*&timeoutSeconds=(\d+)/.exec((await server.next()).path)!;
+  assert.ok(Number(seconds) <= 120, `${seconds} s`);
 });
