@@ -80,8 +80,9 @@ export async function goBinary(
   } finally {
     rmSync(draft, { force: true });
   }
+  const ofAnyVersion = new RegExp(`^${prefix}[0-9a-f]{32}$`);
   for (const old of readdirSync(cache)) {
-    if (old.startsWith(prefix) && old !== file) rmSync(join(cache, old), { force: true });
+    if (ofAnyVersion.test(old) && old !== file) rmSync(join(cache, old), { force: true });
   }
   say(`${name} ${version}: built in ${seconds(began)}`);
   return binary;

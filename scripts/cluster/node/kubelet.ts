@@ -50,5 +50,7 @@ const configuration = {
   oomScoreAdj: 0,
   readOnlyPort: 0,
   resolvConf: resolvers,
+  // What a ConfigMap or Secret holds comes to pods in seconds and not minutes.
+  syncFrequency: '5s',
   volumePluginDir: '/var/lib/kubelet/plugins-of-volumes',
 };
