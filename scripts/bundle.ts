@@ -1,11 +1,12 @@
 /**
  * Bundles both halves for their images into build/sidecar and build/webhook: one file of JavaScript each, for
- * the sidecar with its two native addons, the compiled objects and their metric specs. Beside each a list of the npm
- * packages of which there is something in it, for the bill of materials.
+ * the sidecar with its two native addons, the compiled objects and their metric specs, and the status page. Beside each
+ * a list of the npm packages of which there is something in it, for the bill of materials.
  */
 import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { build, type Metafile, type Plugin } from 'esbuild';
+import { buildPage } from './page/build.ts';
 
 const root = join(import.meta.dirname, '..');
 
@@ -138,3 +139,4 @@ await bundle(
 );
 await bundle('webhook', ['../sidecar/main.ts']);
 cpSync(join(root, 'build/bpf', process.arch), join(root, 'build/sidecar/bpf'), { recursive: true });
+await buildPage(join(root, 'build/sidecar/page'));

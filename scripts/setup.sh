@@ -91,6 +91,7 @@ if [ "${1:-}" = test ]; then
   need dnsmasq-base 'answers queries in the tests' has_command dnsmasq
   need bind9-dnsutils 'sends queries in the tests' has_command dig
   need faketime 'steps the clock in the tests' has_command faketime
+  need chromium 'shows the status page in the tests' has_command chromium
   need nftables 'drops packets in the tests' has_command nft
   need python3-protobuf 'decodes profiles in the tests' has_file /usr/lib/python3/dist-packages/google/protobuf
   need python3-prometheus-client 'parses the metrics in the tests' \
@@ -154,5 +155,6 @@ if [ ! -e node_modules/.package-lock.json ] ||
 fi
 
 node_modules/.bin/node scripts/build-bpf.ts
+node_modules/.bin/node scripts/build-page.ts
 if [ -n "$cluster" ]; then node_modules/.bin/node scripts/build-cluster.ts; fi
 if [ "${1:-}" = node ]; then node_modules/.bin/node scripts/build-cluster.ts node; fi

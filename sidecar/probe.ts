@@ -32,6 +32,8 @@ export interface Probe extends ProbeReader {
   /** What of its spec has no effect. */
   readonly remark?: string;
   readonly programs: readonly ProgramState[];
+  /** The names of its metrics. */
+  readonly metrics: readonly string[];
   /** How many of them are not in the kernel. */
   readonly programsRefused: number;
   /** Reads all its families at once. */
@@ -153,6 +155,7 @@ export function startProbe(
       name: source.name,
       ...(source.spec?.remark !== undefined && { remark: source.spec.remark }),
       programs: programs.map(({ state }) => state),
+      metrics: metrics.map(({ name }) => name),
       programsRefused: refused.size,
       close,
     };

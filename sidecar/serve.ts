@@ -14,7 +14,8 @@ import { createProfileRoute } from './profile/route.ts';
 import { renderLabels } from './series/labels.ts';
 import { type Answer, closeServer, createHttpServer, listen, type Routes, text } from './server.ts';
 import { createSidecar, isReady, problemsOf, type Sidecar } from './sidecar.ts';
-import { renderStatus } from './status.ts';
+import { reportOf } from './status.ts';
+import { createPageRoutes } from './status-page.ts';
 
 /** Milliseconds that the kubelet gets to finish a change of a volume. */
 const settleTime = 100;
@@ -78,7 +79,7 @@ function routesOf(identity: Identity, sidecar: Sidecar, own: OwnMetrics, privile
       return text(query.get('fail-open') === 'true' ? 200 : 503, problems);
     },
     [paths.profile]: createProfileRoute(sidecar, privilege),
-    '/': () => text(200, renderStatus(identity, sidecar.status)),
+    ...createPageRoutes(() => reportOf(identity, sidecar)),
   };
 }
 

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { pipeline } from 'node:stream/promises';
-import { createGzip, gzipSync } from 'node:zlib';
+import { createGzip, gunzipSync, gzipSync } from 'node:zlib';
 import Negotiator from 'negotiator';
 import { type Gathered, gather, takingTurns, whole } from './body.ts';
 
@@ -13,6 +13,9 @@ export interface Answer {
   body: string | Buffer | AsyncGenerator<Buffer>;
   /** Whether its content is compressed already, and compressing it for the way would be in vain. */
   isCompressed?: boolean;
+  /** Whether its body, in one, is what gzip made of the content, and is unpacked for who does not accept that. */
+  isZipped?: boolean;
+  headers?: Readonly<Record<string, string>>;
 }
 
 /**
@@ -113,17 +116,14 @@ export async function closeServer(server: Server): Promise<void> {
 }
 
 async function send(request: IncomingMessage, response: ServerResponse, answer: Answer): Promise<void> {
+  if (answer.isZipped) return sendZipped(request, response, answer);
   const mayZip = !answer.isCompressed && acceptsGzip(request);
   const gathered: Gathered =
     typeof answer.body === 'string' || Buffer.isBuffer(answer.body)
       ? { start: [Buffer.from(answer.body)] }
       : await gather(takingTurns(answer.body), mayZip ? zippedAtOnce : sentAtOnce);
   const zipped = mayZip && gathered.start.reduce((bytes, { length }) => bytes + length, 0) >= gzipThreshold;
-  const headers = {
-    'content-type': answer.contentType,
-    vary: 'Accept, Accept-Encoding',
-    ...(zipped && { 'content-encoding': 'gzip' }),
-  };
+  const headers = headersOf(answer, zipped);
   if (gathered.rest === undefined) {
     const plain = Buffer.concat(gathered.start);
     const body = zipped ? gzipSync(plain, gzipOptions) : plain;
@@ -135,6 +135,22 @@ async function send(request: IncomingMessage, response: ServerResponse, answer: 
   const body = whole(gathered);
   if (zipped) await pipeline(body, createGzip(gzipOptions), response);
   else await pipeline(body, response);
+}
+
+function sendZipped(request: IncomingMessage, response: ServerResponse, answer: Answer): void {
+  const zipped = acceptsGzip(request);
+  const body = zipped ? (answer.body as Buffer) : gunzipSync(answer.body as Buffer);
+  response.writeHead(answer.status, { ...headersOf(answer, zipped), 'content-length': body.length });
+  response.end(body);
+}
+
+function headersOf({ contentType, headers }: Answer, zipped: boolean): Record<string, string> {
+  return {
+    'content-type': contentType,
+    vary: 'Accept, Accept-Encoding',
+    ...(zipped && { 'content-encoding': 'gzip' }),
+    ...headers,
+  };
 }
 
 /** Whether it is preferred to no encoding; a client that does not say wants none. */

@@ -68,6 +68,8 @@ export interface Sidecar {
   read(onError: (probe: string, error: Error) => void): Iterable<Family>;
   /** The probes at work, for what they tell of themselves. */
   probes(): Iterable<Probe>;
+  /** Names of the containers that are there, as far as kubelet has told them. */
+  containers(): string[];
   /** How often each probe, or a program of it, could not be loaded. */
   loadErrors: ReadonlyMap<string, number>;
   /** Labels of the pod that its annotations ask for, by label name. */
@@ -329,6 +331,7 @@ export function createSidecar(
       }
     },
     probes: () => [...running.values()].map(({ probe }) => probe),
+    containers: () => pod?.containers.named() ?? [],
     loadErrors,
     podLabels: () => status.settings?.seriesLabels ?? {},
     async close() {

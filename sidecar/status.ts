@@ -1,34 +1,74 @@
 import type { Identity } from './pod/identity.ts';
 import type { ProgramState } from './probe.ts';
-import { type ProbeStatus, problemsOf, type Status } from './sidecar.ts';
+import type { ProbeReport, ProgramReport, Report } from './report.ts';
+import { type ProbeStatus, problemsOf, type Sidecar } from './sidecar.ts';
 import { version } from './version.ts';
 
-/** The page at `/`, for people: who this is, what is attached, and why something is not. */
-export function renderStatus(identity: Identity, status: Status): string {
+export function reportOf(identity: Identity, sidecar: Sidecar): Report {
+  const { namespace, pod, uid, node } = identity;
+  const { status } = sidecar;
+  const metrics = new Map([...sidecar.probes()].map((probe) => [probe.name, probe.metrics]));
+  return {
+    version,
+    namespace,
+    pod,
+    uid,
+    node,
+    containers: sidecar.containers(),
+    started: performance.timeOrigin / 1000,
+    settled: status.settled,
+    probes: status.probes.map((probe) => reportOfProbe(probe, metrics.get(probe.name) ?? [])),
+    notes: [
+      status.problem,
+      status.ineffective,
+      status.rejected && `annotations not accepted, nothing changed:\n${status.rejected}`,
+    ].filter((note) => note !== undefined),
+    problems: problemsOf(status),
+  };
+}
+
+/** The page at `/` for who has no browser: who this is, what is attached, and why something is not. */
+export function renderReport(report: Report): string {
   const lines = [
-    `bpf-sidecar ${version}`,
-    `pod ${identity.namespace}/${identity.pod} on node ${identity.node}`,
+    `bpf-sidecar ${report.version}`,
+    `pod ${report.namespace}/${report.pod} on node ${report.node}`,
+    `uid ${report.uid}`,
+    `containers ${report.containers.join(', ') || 'none yet'}`,
     '',
-    ...status.probes.flatMap((probe) => [
-      `${probe.name}: ${probe.rejected === undefined ? '' : `changed files not accepted, those before are in force: ${probe.rejected}; `}${probe.problem ?? programsOf(probe)}`,
-      ...(probe.remark === undefined ? [] : [`  ${probe.remark}`]),
-      ...probe.programs.map(
-        (program) => `  SEC("${program.section}") ${program.name}: ${program.problem ?? attached(program)}`,
-      ),
+    ...report.probes.flatMap(({ name, state, remark, programs }) => [
+      `${name}: ${state}`,
+      ...(remark === undefined ? [] : [`  ${remark}`]),
+      ...programs.map((program) => `  SEC("${program.section}") ${program.name}: ${program.state}`),
     ]),
-    ...[status.problem, status.ineffective].filter((line) => line !== undefined),
-    ...(status.rejected === undefined ? [] : ['annotations not accepted, nothing changed:', status.rejected]),
+    ...report.notes,
     '',
-    status.settled ? `problems: ${problemsOf(status).length}` : 'attaching…',
+    report.settled ? `problems: ${report.problems.length}` : 'attaching…',
     'metrics: /metrics',
+    'plots: this address in a browser',
   ];
   return `${lines.join('\n')}\n`;
+}
+
+function reportOfProbe(probe: ProbeStatus, metrics: readonly string[]): ProbeReport {
+  const { name, rejected, problem, remark } = probe;
+  const programs = probe.programs.map(reportOfProgram);
+  const changed =
+    rejected === undefined ? '' : `changed files not accepted, those before are in force: ${rejected}; `;
+  return {
+    name,
+    state: `${changed}${problem ?? programsOf(probe)}`,
+    attached: problem === undefined && programs.every(({ attached }) => attached),
+    ...(remark !== undefined && { remark }),
+    programs,
+    metrics,
+  };
 }
 
 function programsOf({ programs }: ProbeStatus): string {
   return programs.length === 0 ? 'no program, it reads files of cgroups' : `${programs.length} program(s)`;
 }
 
-function attached({ remark }: ProgramState): string {
-  return remark === undefined ? 'attached' : `attached, approximate: ${remark}`;
+function reportOfProgram({ name, section, problem, remark }: ProgramState): ProgramReport {
+  const attached = remark === undefined ? 'attached' : `attached, approximate: ${remark}`;
+  return { name, section, state: problem ?? attached, attached: problem === undefined };
 }

@@ -22,6 +22,7 @@ export async function withMetricTables(document: string): Promise<string> {
     status: { settled: true, probes: [] },
     read: () => [],
     probes: () => [],
+    containers: () => [],
     loadErrors: new Map(),
     podLabels: () => ({}),
     close: async () => {},

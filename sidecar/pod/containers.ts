@@ -18,6 +18,8 @@ export interface Containers {
   departedId(id: bigint): bigint;
   /** The cgroups of the containers that are there. */
   cgroups(): Iterable<ContainerCgroup>;
+  /** The names of those that kubelet has told, sorted. */
+  named(): string[];
   /** Changes whenever a name that was given out before has changed. */
   generation(): number;
 }
@@ -131,6 +133,10 @@ export function createContainers(podPath: string, logs: string, identity: PodNam
     },
     *cgroups() {
       for (const [id, path] of alive) if (id !== podId) yield { path, id, name: names.get(id) ?? '' };
+    },
+    named() {
+      const told = [...alive.keys()].filter((id) => id !== podId && !unnamed.has(id));
+      return [...new Set(told.map((id) => names.get(id)!))].sort();
     },
     generation: () => generation,
   };

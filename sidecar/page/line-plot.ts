@@ -1,0 +1,58 @@
+import uPlot from 'uplot';
+import { colour, dashes, placeOf } from './colours.ts';
+import { basics, height, numberAxis, timeAxis, timeScale } from './plot.ts';
+import type { Card, Line, Lines } from './views.ts';
+
+export interface Drawing {
+  draw(card: Card): void;
+  resize(width: number): void;
+  remove(): void;
+}
+
+/** Draws lines into an element; tells the index of the time under the cursor, undefined when it has left. */
+export function createLinePlot(target: HTMLElement, onTime: (index: number | undefined) => void): Drawing {
+  let plot: uPlot | undefined;
+  let drawn = '';
+
+  function make(lines: readonly Line[], data: uPlot.AlignedData): uPlot {
+    return new uPlot(
+      {
+        ...basics(target.clientWidth, ({ cursor }) => onTime(cursor.idx ?? undefined)),
+        scales: { x: timeScale, y: { range: fromZero } },
+        axes: [timeAxis(), numberAxis((value) => write(value))],
+        series: [
+          {},
+          ...lines.map(({ name }) => ({
+            stroke: () => colour(`line-${placeOf(name)}`),
+            width: 1.75,
+            dash: dashes[placeOf(name) - 1]!,
+            points: { show: false },
+          })),
+        ],
+      },
+      data,
+      target,
+    );
+  }
+  let write: Lines['format'] = String;
+
+  return {
+    draw(card) {
+      const { lines, format } = card.plot as Lines;
+      const data: uPlot.AlignedData = [[...card.times], ...lines.map(({ values }) => [...values])];
+      const names = JSON.stringify(lines.map(({ name }) => name));
+      write = format;
+      if (plot && names === drawn) return plot.setData(data);
+      plot?.destroy();
+      plot = make(lines, data);
+      drawn = names;
+    },
+    resize: (width) => plot?.setSize({ width, height }),
+    remove: () => plot?.destroy(),
+  };
+}
+
+/** From zero to a little more than the greatest value, so that heights can be compared. */
+function fromZero(_: uPlot, least: number | null, most: number | null): [number, number] {
+  return [Math.min(0, least ?? 0), (most || 1) * 1.1];
+}

@@ -1,0 +1,92 @@
+import type { ProbeReport } from '../report.ts';
+import { type Cards, createCards } from './cards.ts';
+import { element, setChildren, setText } from './element.ts';
+import { createTable } from './table.ts';
+import { andMore, type Card, type Table } from './views.ts';
+
+export interface ProbeSection {
+  root: HTMLElement;
+  /** The families that have counted something, and the names of those that have not. */
+  update(
+    probe: ProbeReport,
+    settled: boolean,
+    families: readonly [string[], string[]],
+    programs: Table,
+  ): void;
+  cards: Cards;
+}
+
+export function createProbeSection(
+  name: string,
+  read: (name: string, at: number | undefined) => Card | undefined,
+): ProbeSection {
+  const title = element('h2', { id: `probe-${name}-title` }, name);
+  const badge = element('span', { class: 'badge' });
+  const reasons = element('ul', { class: 'reasons' });
+  const programs = createTable();
+  const summary = element('summary');
+  const details = element('details', {}, summary, programs.root);
+  const grid = element('div', { class: 'cards' });
+  const rest = element('p', { class: 'faint' });
+  const idle = element('p', { class: 'idle faint' });
+  const cards = createCards(grid, read);
+  const root = element(
+    'section',
+    { id: `probe-${name}`, 'aria-labelledby': title.id },
+    element('div', { class: 'section-head' }, title, badge, details),
+    reasons,
+    grid,
+    rest,
+    idle,
+  );
+  return {
+    root,
+    cards,
+    update(probe, settled, [busy, quiet], table) {
+      const { words, kind } = badgeOf(probe, settled);
+      setText(badge, words);
+      badge.className = `badge ${kind}`;
+      setTexts(reasons, reasonsOf(probe));
+      setText(summary, probe.programs.length === 1 ? '1 program' : `${probe.programs.length} programs`);
+      details.hidden = probe.programs.length === 0;
+      programs.update(table);
+      const left = cards.update(busy);
+      setText(rest, left > 0 ? `${andMore(left)} metrics, at /metrics` : '');
+      setText(idle, quiet.length > 0 ? `Nothing counted so far: ${quiet.join(', ')}` : '');
+    },
+  };
+}
+
+/** What a probe's state is in two words, for its badge and for the link to it. */
+export function badgeOf(
+  { attached, programs }: ProbeReport,
+  settled: boolean,
+): { words: string; kind: string } {
+  if (attached) return { words: 'attached', kind: 'good' };
+  if (!settled) return { words: 'attaching…', kind: 'waiting' };
+  const working = programs.filter((program) => program.attached).length;
+  return {
+    words: working === 0 ? 'not attached' : `${working} of ${programs.length} programs attached`,
+    kind: 'bad',
+  };
+}
+
+/** What is not as it should be or has to be known, in the sidecar's words. */
+function reasonsOf({ state, attached, remark, programs }: ProbeReport): string[] {
+  const ofPrograms = programs
+    .filter((program) => program.state !== 'attached')
+    .map((program) => `SEC("${program.section}") ${program.name}: ${program.state}`);
+  const ofProbe =
+    (!attached && ofPrograms.length === 0) || programs.length === 0 || state.includes(': ') ? [state] : [];
+  return [...ofProbe, ...(remark === undefined ? [] : [remark]), ...ofPrograms];
+}
+
+export function setTexts(list: Element, texts: readonly string[]): void {
+  setChildren(
+    list,
+    texts.map((_, index) => list.children[index] ?? element('li')),
+  );
+  texts.forEach((text, index) => {
+    setText(list.children[index]!, text);
+  });
+}
