@@ -17,13 +17,14 @@ export interface CardView {
 /** `read` gives what is to be shown: as it is now, or for a time of the plot by its index. */
 export function createCard(name: string, read: (at: number | undefined) => Card | undefined): CardView {
   const title = element('h3', { id: `title-${name}` });
+  const explanation = element('p', { class: 'faint explanation' });
   const area = element('div', { class: 'plot', role: 'img' });
   const readout = element('p', { class: 'readout faint', 'aria-hidden': 'true' });
   const tables = element('div', { class: 'tables' });
   const root = element(
     'figure',
     { class: 'card', id: `family-${name}`, 'aria-labelledby': title.id },
-    element('figcaption', {}, title, element('code', {}, name)),
+    element('figcaption', {}, title, explanation, element('code', {}, name)),
     area,
     readout,
     tables,
@@ -37,6 +38,7 @@ export function createCard(name: string, read: (at: number | undefined) => Card 
 
   function write(card: Card): void {
     setText(title, card.title);
+    setText(explanation, card.explanation);
     area.setAttribute('aria-label', card.alternative);
     while (views.length < card.tables.length) views.push(createTable());
     for (const [index, table] of card.tables.entries()) views[index]!.update(table);
@@ -44,11 +46,13 @@ export function createCard(name: string, read: (at: number | undefined) => Card 
       tables,
       views.slice(0, card.tables.length).map((view) => view.root),
     );
+    root.classList.toggle('wide', card.tables.length > 1);
   }
 
   function draw(card: Card): void {
     if (kind !== card.plot.kind) erase();
     kind = card.plot.kind;
+    if (card.times.length < 2) return;
     readout.hidden = kind === 'lines';
     drawing ??=
       kind === 'lines'

@@ -20,6 +20,13 @@ export function setText(node: Element, text: string): void {
   if (node.textContent !== text) node.textContent = text;
 }
 
+/** The same for a name with underscores, after which a line may break. */
+export function setName(node: Element, name: string): void {
+  if (node.textContent === name) return;
+  const parts = name.split(/(?<=_)/);
+  node.replaceChildren(...parts.flatMap((part, index) => (index === 0 ? [part] : [element('wbr'), part])));
+}
+
 /** Puts these children in this order, and moves none that is in its place, so that it keeps the focus. */
 export function setChildren(parent: Element, children: readonly Element[]): void {
   children.forEach((child, index) => {

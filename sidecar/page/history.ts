@@ -63,7 +63,7 @@ export function createHistory(): History {
     for (const [key, course] of track) {
       course.push(values.get(key) ?? null);
       if (course.length > maxPoints) course.shift();
-      if (course.every((value) => value === null)) track.delete(key);
+      if (!values.has(key) && course.every((value) => value === null)) track.delete(key);
     }
   }
 

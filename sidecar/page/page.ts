@@ -51,7 +51,7 @@ function take({ report: now, metrics, at }: Answer): void {
   history.add({ at, scrape });
   report = now;
   failingSince = undefined;
-  setText(byId('updated'), `at ${clock(at)}, every ${interval / 1000} s`);
+  setText(byId('updated'), `updated at ${clock(at)}`);
   const told = restarted !== undefined && at - restarted < restartToldFor;
   tell(told ? `The sidecar began anew at ${clock(restarted!)}, and its counters with it.` : '', 'good');
   show();

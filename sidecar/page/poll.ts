@@ -5,7 +5,7 @@ export const interval = 3_000;
 /** To the second one, before which there are no rates. */
 const firstInterval = 1_000;
 /** A page that takes long for a scrape waits so many times as long. */
-const restFactor = 20;
+const restFactor = 10;
 const patience = 10_000;
 
 export interface Answer {
@@ -50,8 +50,9 @@ export function startPolling(
     }
     asking = false;
     asked++;
-    if (!rests())
-      timer = setTimeout(turn, Math.max(asked === 1 ? firstInterval : interval, took * restFactor));
+    // The first time it is building what it later only changes.
+    const pause = asked === 1 ? firstInterval : Math.max(interval, took * restFactor);
+    if (!rests()) timer = setTimeout(turn, pause);
   }
 
   document.addEventListener('visibilitychange', turn);

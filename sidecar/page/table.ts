@@ -1,5 +1,5 @@
 import { placeOf } from './colours.ts';
-import { element, setText } from './element.ts';
+import { element, setName, setText } from './element.ts';
 import { andMore, type Row, type Table } from './views.ts';
 
 /** A table that is brought up to date in place: what somebody has selected or is reading in it stays. */
@@ -23,7 +23,7 @@ export function createTable(): TableView {
       fit(head, columns.length, () => element('th', { scope: 'col' }));
       columns.forEach(({ title, isNumber }, index) => {
         const cell = head.children[index]!;
-        setText(cell, title);
+        setName(cell, title);
         cell.classList.toggle('number', isNumber);
       });
       fit(body, rows.length, () => element('tr'));
@@ -35,6 +35,9 @@ export function createTable(): TableView {
   };
 }
 
+/** Characters of a text from which on lines may break within its words. */
+const longName = 16;
+
 /** Each row begins with what it is of. */
 function fill(line: Element, row: Row, isLegend: boolean): void {
   fit(line, row.length, (index) => (index === 0 ? element('th', { scope: 'row' }) : element('td')));
@@ -42,6 +45,7 @@ function fill(line: Element, row: Row, isLegend: boolean): void {
     const cell = line.children[index]!;
     if (typeof content === 'string') {
       setText(cell, content);
+      cell.className = content.length > longName ? 'long' : '';
       if (isLegend && index === 0) cell.className = `swatch line-${placeOf(content)}`;
     } else {
       const number = cell.querySelector('data') ?? element('data');

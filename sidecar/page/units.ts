@@ -11,6 +11,7 @@ const absent = '–';
 /** A number with its unit: `51 µs`, `83.1 KiB`, `12.5 %`, `12,345`. */
 export function format(value: number | null | undefined, unit: Unit): string {
   if (value === null || value === undefined || Number.isNaN(value)) return absent;
+  if (value === Number.POSITIVE_INFINITY) return '∞';
   if (value < 0) return `−${format(-value, unit)}`;
   switch (unit) {
     case 'seconds':
@@ -26,7 +27,7 @@ export function format(value: number | null | undefined, unit: Unit): string {
 
 /** How much of it there is in a second: `3.2/s`, `83.1 KiB/s`, `4 ms/s`. */
 export function formatRate(value: number | null | undefined, unit: Unit): string {
-  const text = format(value, unit);
+  const text = unit === 'seconds' && value === 0 ? '0 ms' : format(value, unit);
   return text === absent ? text : `${text}/s`;
 }
 
@@ -49,7 +50,6 @@ function scaled(value: number, base: number, units: readonly string[]): string {
 
 /** Three digits that say something; whole numbers whole. */
 function digits(value: number): string {
-  if (!Number.isFinite(value)) return '∞';
   if (value >= 99.95 || Number.isInteger(value)) return Math.round(value).toLocaleString('en');
   if (value >= 9.995) return value.toFixed(1);
   return value >= 0.0995 ? value.toFixed(2) : String(Number(value.toPrecision(2)));

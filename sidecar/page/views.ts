@@ -12,6 +12,8 @@ export const most = 8;
 export interface Card {
   name: string;
   title: string;
+  /** What its help says after that. */
+  explanation: string;
   unit: Unit;
   times: readonly number[];
   plot: Lines | HeatMap;
@@ -78,7 +80,7 @@ export function cardOf(history: History, name: string, wish: Wish): Card | undef
   const family = history.latest?.scrape.get(name);
   const course = history.courses.get(name);
   if (!family || !course) return undefined;
-  const title = family.help.replace(/\.$/, '') || name;
+  const [title, explanation] = titleOf(family);
   const unit = unitOf(name);
   const { times } = history;
   const only = <T>(track: ReadonlyMap<string, T>): [string, T][] =>
@@ -89,6 +91,7 @@ export function cardOf(history: History, name: string, wish: Wish): Card | undef
     return {
       name,
       title,
+      explanation,
       unit,
       times,
       plot: {
@@ -104,24 +107,33 @@ export function cardOf(history: History, name: string, wish: Wish): Card | undef
     };
   }
   const write = isCounter(family) ? formatRate : format;
+  const totals = totalsOf(family);
   const ranked = only(course.lines)
     .map(([line, values]) => ({ name: line, values }))
+    .filter(({ name: line, values }) => totals.get(line) !== 0 || greatest(values) !== 0)
     .sort((a, b) => greatest(b.values) - greatest(a.values));
   const lines = ranked.slice(0, most).sort((a, b) => (a.name < b.name ? -1 : 1));
   const legend = {
-    ...legendTable(family, lines, unit, times, wish),
+    ...legendTable(lines, isCounter(family) ? totals : undefined, unit, times, wish),
     more: ranked.length - lines.length,
   };
   const labelled = labelsTable(history, family, unit, wish);
   return {
     name,
     title,
+    explanation,
     unit,
     times,
     plot: { kind: 'lines', lines, format: (value) => write(value, unit) },
     tables: labelled ? [legend, labelled] : [legend],
     alternative: `Plot of ${title}. ${spoken(legend)}`,
   };
+}
+
+/** The first clause of the help, without the full stop, and the rest. */
+function titleOf({ name, help }: Family): [string, string] {
+  const [, title = '', rest = ''] = /^(.*?)(?:[:;] (.*))?\.?$/s.exec(help) ?? [];
+  return [title || name, rest];
 }
 
 const text = (title: string) => ({ title, isNumber: false });
@@ -162,29 +174,33 @@ function chosen(family: Family, container: string | undefined): [string, Series]
   return container === undefined ? all : all.filter(([, { labels }]) => containerOf(labels) === container);
 }
 
-/** A row for each line of a plot. */
+/** What has been counted of each container. */
+function totalsOf({ series }: Family): Map<string, number> {
+  const totals = new Map<string, number>();
+  for (const { labels, value } of series.values())
+    totals.set(containerOf(labels), (totals.get(containerOf(labels)) ?? 0) + value);
+  return totals;
+}
+
+/** A row for each line of a plot; `totals` of counters. */
 function legendTable(
-  family: Family,
   lines: readonly Line[],
+  totals: ReadonlyMap<string, number> | undefined,
   unit: Unit,
   times: readonly number[],
   { at }: Wish,
 ): Table {
   const index = at ?? times.length - 1;
   const now = at === undefined ? 'now' : clock(times[at]!);
-  const counts = isCounter(family);
-  const write = (value: number | null | undefined) => (counts ? formatRate : format)(value, unit);
-  const totals = new Map<string, number>();
-  for (const { labels, value } of family.series.values())
-    totals.set(containerOf(labels), (totals.get(containerOf(labels)) ?? 0) + value);
+  const write = (value: number | null | undefined) => (totals ? formatRate : format)(value, unit);
   return {
-    caption: counts ? 'By container' : 'Values',
-    columns: [text('container'), number(now), number('most'), ...(counts ? [number('total')] : [])],
+    caption: totals ? 'By container' : 'Values',
+    columns: [text('container'), number(now), number('most'), ...(totals ? [number('total')] : [])],
     rows: lines.map(({ name, values }) => [
       name,
       cell(values[index], write),
       cell(greatest(values), write),
-      ...(counts ? [cell(totals.get(name), (value) => format(value, unit))] : []),
+      ...(totals ? [cell(totals.get(name), (value) => format(value, unit))] : []),
     ]),
     more: 0,
     isLegend: true,
