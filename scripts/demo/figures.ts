@@ -1,4 +1,5 @@
 import { containerName } from '../../sidecar/contract/pod.ts';
+import { quantile } from '../../sidecar/page/quantile.ts';
 import { hasLabels, type Labels, type Sample, sum } from '../../webhook/cli/top/samples.ts';
 import type { Scrape } from './scrape.ts';
 
@@ -92,23 +93,7 @@ function quantiles(samples: readonly Sample[], name: string, labels: Labels = {}
     .filter((sample) => sample.name === `${name}_bucket` && hasLabels(sample, labels))
     .map((sample) => ({ bound: Number(sample.labels.le!.replace('+Inf', 'Infinity')), count: sample.value }))
     .sort((a, b) => a.bound - b.bound);
-  return { p50: quantile(0.5, buckets), p99: quantile(0.99, buckets) };
-}
-
-/**
- * The quantile of cumulative buckets, as PromQL's histogram_quantile estimates it: linear within a bucket,
- * and the highest finite bound for what lies above. Undefined when nothing was observed.
- */
-export function quantile(
-  share: number,
-  buckets: readonly { bound: number; count: number }[],
-): number | undefined {
-  const total = buckets.at(-1)?.count ?? 0;
-  if (total === 0) return undefined;
-  const rank = share * total;
-  const index = buckets.findIndex(({ count }) => count >= rank);
-  const upper = buckets[index]!;
-  const lower = buckets[index - 1] ?? { bound: 0, count: 0 };
-  if (upper.bound === Number.POSITIVE_INFINITY) return lower.bound;
-  return lower.bound + ((upper.bound - lower.bound) * (rank - lower.count)) / (upper.count - lower.count);
+  const bounds = buckets.map(({ bound }) => bound);
+  const counts = buckets.map(({ count }) => count);
+  return { p50: quantile(0.5, bounds, counts), p99: quantile(0.99, bounds, counts) };
 }

@@ -1,5 +1,5 @@
 import { element, setChildren, setText } from './element.ts';
-import { createHeatMap } from './heat-map.ts';
+import { createHeatMap, type HeatMapWords } from './heat-map.ts';
 import { createLinePlot, type Drawing } from './line-plot.ts';
 import { createTable, type TableView } from './table.ts';
 import type { Card } from './views.ts';
@@ -19,7 +19,15 @@ export function createCard(name: string, read: (at: number | undefined) => Card 
   const title = element('h3', { id: `title-${name}` });
   const explanation = element('p', { class: 'faint explanation' });
   const area = element('div', { class: 'plot', role: 'img' });
-  const readout = element('p', { class: 'readout faint', 'aria-hidden': 'true' });
+  const scale = element('span');
+  const cell = element('span', { class: 'cell' });
+  const readout = element(
+    'p',
+    { class: 'readout faint', 'aria-hidden': 'true' },
+    element('span', { class: 'colours' }),
+    scale,
+    cell,
+  );
   const tables = element('div', { class: 'tables' });
   const root = element(
     'figure',
@@ -54,11 +62,13 @@ export function createCard(name: string, read: (at: number | undefined) => Card 
     kind = card.plot.kind;
     if (card.times.length < 2) return;
     readout.hidden = kind === 'lines';
-    drawing ??=
-      kind === 'lines'
-        ? createLinePlot(area, point)
-        : createHeatMap(area, (words) => setText(readout, words));
+    drawing ??= kind === 'lines' ? createLinePlot(area, point) : createHeatMap(area, tell);
     drawing.draw(card);
+  }
+
+  function tell(words: HeatMapWords): void {
+    setText(scale, words.scale);
+    setText(cell, words.cell);
   }
 
   function erase(): void {

@@ -26,17 +26,28 @@ function describeBucket(bounds: readonly number[], index: number, unit: Unit): s
     : `${format(lower, unit)} to ${format(upper, unit)}`;
 }
 
-/** Draws a heat map into an element; tells what is under the cursor, nothing when it has left. */
-export function createHeatMap(target: HTMLElement, onCell: (words: string) => void): Drawing {
+/** What is told beside a heat map. */
+export interface HeatMapWords {
+  /** How much the last colour is. */
+  scale: string;
+  /** What is under the cursor; nothing when it has left. */
+  cell: string;
+}
+
+/** Draws a heat map into an element. */
+export function createHeatMap(target: HTMLElement, tell: (words: HeatMapWords) => void): Drawing {
   let plot: uPlot | undefined;
   let map: HeatMap = { kind: 'heat map', bounds: [], columns: [] };
   let unit: Unit = 'count';
   let range: [number, number] = [0, 1];
+  /** Events a second in the bucket that has most. */
+  let most = 0;
+
+  const onCell = (cell: string) => tell({ scale: `to ${formatRate(most, 'count')}`, cell });
 
   function drawCells(u: uPlot): void {
     const { ctx } = u;
     const times = u.data[0];
-    const most = map.columns.reduce((m, column) => Math.max(m, ...(column ?? [])), 0);
     if (most === 0) return;
     const colours = heatColours(steps);
     const x = times.map((time) => u.valToPos(time, 'x', true));
@@ -59,7 +70,7 @@ export function createHeatMap(target: HTMLElement, onCell: (words: string) => vo
     ctx.restore();
   }
 
-  function tell({ cursor, data, posToVal }: uPlot): void {
+  function point({ cursor, data, posToVal }: uPlot): void {
     const { idx, top = -1 } = cursor;
     const column = idx === null || idx === undefined ? undefined : map.columns[idx];
     const bucket = Math.floor(posToVal(top, 'y'));
@@ -79,7 +90,7 @@ export function createHeatMap(target: HTMLElement, onCell: (words: string) => vo
   }
 
   function make(data: uPlot.AlignedData): uPlot {
-    const { hooks, ...rest } = basics(target.clientWidth, tell);
+    const { hooks, ...rest } = basics(target.clientWidth, point);
     const bound = (place: number) => (place === 0 ? '0' : format(map.bounds[place - 1], unit));
     return new uPlot(
       {
@@ -99,6 +110,8 @@ export function createHeatMap(target: HTMLElement, onCell: (words: string) => vo
       map = card.plot as HeatMap;
       unit = card.unit;
       range = shownBuckets(map);
+      most = map.columns.reduce((greatest, column) => Math.max(greatest, ...(column ?? [])), 0);
+      onCell('');
       const data: uPlot.AlignedData = [[...card.times], card.times.map(() => range[0])];
       if (plot) plot.setData(data);
       else plot = make(data);

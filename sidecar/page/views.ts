@@ -199,7 +199,7 @@ function legendTable(
     rows: lines.map(({ name, values }) => [
       name,
       cell(values[index], write),
-      cell(greatest(values), write),
+      cell(values.some((value) => value !== null) ? greatest(values) : null, write),
       ...(totals ? [cell(totals.get(name), (value) => format(value, unit))] : []),
     ]),
     more: 0,
@@ -208,21 +208,18 @@ function legendTable(
 }
 
 /** What tables are of: the time since an earlier scrape, or since the counters began where there is none yet. */
-function since(history: History, family: Family) {
-  const { earlier, latest } = history;
+function since({ earlier, latest }: History, family: Family) {
   const seconds = earlier && latest ? latest.at - earlier.at : 0;
-  if (!earlier || seconds === 0)
-    return { before: () => undefined, seconds: undefined, words: 'since the sidecar began' };
-  const then = earlier.scrape.get(family.name);
+  const then = seconds > 0 ? earlier?.scrape.get(family.name) : undefined;
   return {
     before: (key: string) => then?.series.get(key),
-    seconds,
-    words: `in the last ${Math.round(seconds)} s`,
+    perSecond: (count: number) => (seconds > 0 ? count / seconds : undefined),
+    words: seconds > 0 ? `in the last ${Math.round(seconds)} s` : 'since the sidecar began',
   };
 }
 
 function containersTable(history: History, family: Family, unit: Unit, { container }: Wish): Table {
-  const { before, seconds, words } = since(history, family);
+  const { before, perSecond, words } = since(history, family);
   const sums = new Map<string, { events: number; buckets: number[] }>();
   for (const [key, series] of chosen(family, container)) {
     const name = containerOf(series.labels);
@@ -238,7 +235,7 @@ function containersTable(history: History, family: Family, unit: Unit, { contain
     columns: [text('container'), ...['rate', 'p50', 'p90', 'p99', 'events'].map(number)],
     rows: rows.map(([name, { events, buckets }]) => [
       name,
-      cell(seconds && (buckets.at(-1) ?? 0) / seconds, (value) => formatRate(value, 'count')),
+      cell(perSecond(buckets.at(-1) ?? 0), (value) => formatRate(value, 'count')),
       ...[0.5, 0.9, 0.99].map((share) =>
         cell(quantile(share, family.bounds, buckets), (value) => format(value, unit)),
       ),
@@ -251,7 +248,7 @@ function containersTable(history: History, family: Family, unit: Unit, { contain
 
 /** The label values with the longest durations, where there are such labels. */
 function slowestTable(history: History, family: Family, unit: Unit, { container }: Wish): Table | undefined {
-  const { before, seconds, words } = since(history, family);
+  const { before, perSecond, words } = since(history, family);
   return rankedTable(
     family,
     container,
@@ -263,7 +260,7 @@ function slowestTable(history: History, family: Family, unit: Unit, { container 
       return {
         rank: p99 ?? -1,
         cells: () => [
-          cell(seconds && (buckets.at(-1) ?? 0) / seconds, (value) => formatRate(value, 'count')),
+          cell(perSecond(buckets.at(-1) ?? 0), (value) => formatRate(value, 'count')),
           cell(p99, (value) => format(value, unit)),
         ],
       };
@@ -281,9 +278,9 @@ function labelsTable(history: History, family: Family, unit: Unit, { container }
       cells: () => [cell(value, (v) => format(v, unit))],
     }));
   }
-  const { before, seconds, words } = since(history, family);
+  const { before, perSecond, words } = since(history, family);
   return rankedTable(family, container, `Busiest ${words}`, ['rate', 'total'], (key, { value }) => {
-    const rate = seconds && increase(before(key)?.value, value) / seconds;
+    const rate = perSecond(increase(before(key)?.value, value));
     return {
       // Of those that rest, those that have done most.
       rank: rate || -1 / (1 + value),

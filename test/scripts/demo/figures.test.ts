@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { figuresOf, quantile } from '../../../scripts/demo/figures.ts';
+import { figuresOf } from '../../../scripts/demo/figures.ts';
 import type { Scrape } from '../../../scripts/demo/scrape.ts';
 import { summaries, tables } from '../../../scripts/demo/view.ts';
 import { parse } from '../../../webhook/cli/top/samples.ts';
@@ -45,19 +45,6 @@ test('rates are those between two scrapes, over all series of a container', () =
     ],
   );
   assert.equal(web?.syscalls.top[0]?.duration.p50, 2);
-});
-
-test('a quantile is what histogram_quantile gives', () => {
-  const buckets = [
-    { bound: 1, count: 10 },
-    { bound: 2, count: 30 },
-    { bound: Number.POSITIVE_INFINITY, count: 40 },
-  ];
-  assert.equal(quantile(0.5, buckets), 1.5);
-  assert.equal(quantile(0.125, buckets), 0.5);
-  assert.equal(quantile(0.99, buckets), 2);
-  assert.equal(quantile(0.5, []), undefined);
-  assert.equal(quantile(0.5, [{ bound: 1, count: 0 }]), undefined);
 });
 
 test('the tables name every container and fit the width', () => {
