@@ -1,7 +1,8 @@
+import { annotationPrefix } from './contract/annotations.ts';
 import type { Identity } from './pod/identity.ts';
 import type { ProgramState } from './probe.ts';
 import type { ProbeReport, ProgramReport, Report } from './report.ts';
-import { type ProbeStatus, problemsOf, type Sidecar } from './sidecar.ts';
+import { type ProbeStatus, problemsOf, type Sidecar, type Status } from './sidecar.ts';
 import { version } from './version.ts';
 
 export function reportOf(identity: Identity, sidecar: Sidecar): Report {
@@ -19,6 +20,9 @@ export function reportOf(identity: Identity, sidecar: Sidecar): Report {
     settled: status.settled,
     probes: status.probes.map((probe) => reportOfProbe(probe, metrics.get(probe.name) ?? [])),
     notes: [
+      isIdle(status)
+        ? `no probe is switched on: name some in the pod's annotation ${annotationPrefix}probes`
+        : undefined,
       status.problem,
       status.ineffective,
       status.rejected && `annotations not accepted, nothing changed:\n${status.rejected}`,
@@ -47,6 +51,11 @@ export function renderReport(report: Report): string {
     'plots: this address in a browser',
   ];
   return `${lines.join('\n')}\n`;
+}
+
+/** Whether there is nothing that it is asked to attach. */
+function isIdle({ settled, settings, problem, probes }: Status): boolean {
+  return settled && settings !== undefined && problem === undefined && probes.length === 0;
 }
 
 function reportOfProbe(probe: ProbeStatus, metrics: readonly string[]): ProbeReport {

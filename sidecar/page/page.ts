@@ -91,31 +91,15 @@ function show(): void {
   showCost();
 }
 
-function showHead({
-  version,
-  namespace,
-  pod,
-  uid,
-  node,
-  containers,
-  probes,
-  settled,
-  notes,
-  problems,
-}: Report): void {
+function showHead(now: Report): void {
+  const { version, namespace, pod, uid, node, containers, probes, settled, notes, problems } = now;
   document.title = `${pod} · bpf-sidecar`;
   setText(byId('version'), version);
   setText(byId('pod'), `${namespace}/${pod}`);
   const state = byId('state');
-  setText(
-    state,
-    !settled
-      ? 'attaching…'
-      : problems.length > 0
-        ? `problems: ${problems.length}`
-        : 'every probe is attached',
-  );
-  state.className = `badge ${!settled ? 'waiting' : problems.length > 0 ? 'bad' : 'good'}`;
+  const { words, kind } = stateOf(now);
+  setText(state, words);
+  state.className = `badge ${kind}`;
   setPairs(byId('identity'), [
     ['containers', containers.join(', ') || 'none yet'],
     ['node', node],
@@ -126,6 +110,13 @@ function showHead({
   setText(byId('problems-title'), problems.length > 0 ? 'Problems' : 'Notes');
   setTexts(byId('problems').querySelector('ul')!, told);
   showLinks(probes, settled);
+}
+
+function stateOf({ settled, problems, probes }: Report): { words: string; kind: string } {
+  if (!settled) return { words: 'attaching…', kind: 'waiting' };
+  if (problems.length > 0) return { words: `problems: ${problems.length}`, kind: 'bad' };
+  if (probes.length === 0) return { words: 'no probe is switched on', kind: 'waiting' };
+  return { words: 'every probe is attached', kind: 'good' };
 }
 
 function showLinks(probes: readonly ProbeReport[], settled: boolean): void {
