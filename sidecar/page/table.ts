@@ -28,7 +28,7 @@ export function createTable(): TableView {
       });
       fit(body, rows.length, () => element('tr'));
       rows.forEach((row, index) => {
-        fill(body.children[index]!, row, isLegend);
+        fill(body.children[index]!, row, columns, isLegend);
       });
       setText(more, rest > 0 ? andMore(rest) : '');
     },
@@ -39,21 +39,21 @@ export function createTable(): TableView {
 const longName = 16;
 
 /** Each row begins with what it is of. */
-function fill(line: Element, row: Row, isLegend: boolean): void {
+function fill(line: Element, row: Row, columns: Table['columns'], isLegend: boolean): void {
   fit(line, row.length, (index) => (index === 0 ? element('th', { scope: 'row' }) : element('td')));
   row.forEach((content, index) => {
     const cell = line.children[index]!;
     if (typeof content === 'string') {
       setText(cell, content);
-      cell.className = content.length > longName ? 'long' : '';
       if (isLegend && index === 0) cell.className = `swatch line-${placeOf(content)}`;
+      else cell.className = content.length > longName ? 'long' : '';
     } else {
       const number = cell.querySelector('data') ?? element('data');
       if (!number.parentElement) cell.replaceChildren(number);
       number.value = String(content.value);
       setText(number, content.text);
-      cell.className = 'number';
     }
+    if (columns[index]!.isNumber) cell.className = 'number';
   });
 }
 

@@ -7,6 +7,7 @@ const executablePath = '/usr/bin/chromium';
 export const chromiumMissing = existsSync(executablePath) ? false : 'needs the Debian package chromium';
 
 let browser: Promise<Browser> | undefined;
+after(async () => (await browser)?.close());
 
 /** A page of Chromium, and what it must not have done. */
 export interface OpenPage {
@@ -28,6 +29,7 @@ export async function openPage(
   const context = await (await browser).newContext({ viewport: { width: 1280, height: 900 }, ...options });
   t.after(() => context.close());
   const page = await context.newPage();
+  page.setDefaultTimeout(5_000);
   const errors: string[] = [];
   const origins = new Set<string>();
   page.on('console', (message) => message.type() === 'error' && errors.push(message.text()));
@@ -40,6 +42,5 @@ export async function openPage(
 
 /** Root may not use Chromium's sandbox. */
 function launch(): Promise<Browser> {
-  after(async () => (await browser)?.close());
   return chromium.launch({ executablePath, chromiumSandbox: false });
 }
