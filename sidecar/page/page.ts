@@ -3,7 +3,7 @@ import { createCards } from './cards.ts';
 import { onSchemeChange } from './colours.ts';
 import { costFamilies, figuresOf, lossFamilies } from './cost.ts';
 import { byId, element, setChildren, setText } from './element.ts';
-import { createHistory } from './history.ts';
+import { createHistory, wholePod } from './history.ts';
 import { type Answer, interval, startPolling } from './poll.ts';
 import { badgeOf, createProbeSection, type ProbeSection, setTexts } from './probe-section.ts';
 import { createReader } from './scrape.ts';
@@ -140,7 +140,7 @@ function showContainers(): void {
   const names = new Set<string>();
   for (const { lines, columns } of history.courses.values())
     for (const track of [lines, columns]) for (const name of track.keys()) names.add(name.split(' ')[0]!);
-  names.delete('bpf-sidecar');
+  for (const name of ['bpf-sidecar', wholePod]) names.delete(name);
   if (wish.container !== undefined) names.add(wish.container);
   const wanted = ['', ...[...names].sort()];
   setChildren(
@@ -158,7 +158,13 @@ function showProbe(probe: ProbeReport, settled: boolean): void {
   const section = sections.get(name) ?? createProbeSection(name, read);
   sections.set(name, section);
   const { scrape } = history.latest!;
-  section.update(probe, settled, sortOut(scrape, metrics, wish), programsTable(history, probe));
+  section.update({
+    probe,
+    settled,
+    families: sortOut(scrape, metrics, wish),
+    programs: programsTable(history, probe),
+    container: wish.container,
+  });
 }
 
 function showCost(): void {

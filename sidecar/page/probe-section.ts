@@ -4,15 +4,20 @@ import { element, setChildren, setText } from './element.ts';
 import { createTable } from './table.ts';
 import { andMore, type Card, type Table } from './views.ts';
 
+/** What is shown of a probe. */
+export interface ProbeView {
+  probe: ProbeReport;
+  settled: boolean;
+  /** The families that have counted something, and the names of those that have not. */
+  families: readonly [string[], string[]];
+  programs: Table;
+  /** The one that the families are of; undefined for all. */
+  container: string | undefined;
+}
+
 export interface ProbeSection {
   root: HTMLElement;
-  /** The families that have counted something, and the names of those that have not. */
-  update(
-    probe: ProbeReport,
-    settled: boolean,
-    families: readonly [string[], string[]],
-    programs: Table,
-  ): void;
+  update(shown: ProbeView): void;
   cards: Cards;
 }
 
@@ -42,7 +47,7 @@ export function createProbeSection(
   return {
     root,
     cards,
-    update(probe, settled, [busy, quiet], table) {
+    update({ probe, settled, families: [busy, quiet], programs: table, container }) {
       const { words, kind } = badgeOf(probe, settled);
       setText(badge, words);
       badge.className = `badge ${kind}`;
@@ -52,7 +57,12 @@ export function createProbeSection(
       programs.update(table);
       const left = cards.update(busy);
       setText(rest, left > 0 ? `${andMore(left)} metrics, at /metrics` : '');
-      setText(idle, quiet.length > 0 ? `Nothing counted so far: ${quiet.join(', ')}` : '');
+      setText(
+        idle,
+        quiet.length > 0
+          ? `Nothing counted ${container ? `of ${container}` : 'so far'}: ${quiet.join(', ')}`
+          : '',
+      );
     },
   };
 }
