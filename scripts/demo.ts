@@ -122,6 +122,11 @@ async function demonstrate(options: Options, { signal, defer }: Lifetime): Promi
     () => assertReady(url, running),
     () => 'attached to the pod before its first container began',
   );
+  await step(
+    'Page',
+    () => askForPage(url),
+    () => `${url}/ shows all of it in a browser on this machine`,
+  );
 
   print();
   const last = await showLive(url + paths.metrics, running, options.seconds, signal);
@@ -139,6 +144,7 @@ async function demonstrate(options: Options, { signal, defer }: Lifetime): Promi
     print(`    curl ${url}${paths.metrics}`);
     print(`    curl -H 'Accept: application/openmetrics-text' ${url}${paths.metrics}`);
     print(`    curl ${url}/`);
+    print(`  In a browser: ${url}/`);
     await Promise.race([once(signal, 'abort'), oneEnds(running)]);
     if (signal.reason !== 'SIGINT') signal.throwIfAborted();
   } else {
@@ -173,6 +179,11 @@ async function assertReady(url: string, pod: RunningPod): Promise<void> {
   throw new Error(
     `the sidecar runs and is not ready: ${words}\n${failure(containerName, pod.containers[0]!)}`,
   );
+}
+
+async function askForPage(url: string): Promise<void> {
+  const response = await fetch(url, { headers: { accept: 'text/html' } });
+  if (!response.ok) throw new Error(`the status page is not there: ${(await response.text()).trim()}`);
 }
 
 /** By custom 128 and the signal's number. */

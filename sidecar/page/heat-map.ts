@@ -96,7 +96,7 @@ export function createHeatMap(target: HTMLElement, tell: (words: HeatMapWords) =
       {
         ...rest,
         scales: { x: timeScale, y: { range: () => range } },
-        axes: [timeAxis(), numberAxis(bound, splits)],
+        axes: [timeAxis(), numberAxis(bound, { splits })],
         series: [{}, { paths: () => null, points: { show: false } }],
         hooks: { ...hooks, drawAxes: [drawCells] },
       },

@@ -1,7 +1,11 @@
 import uPlot from 'uplot';
 import { colour, dashes, placeOf } from './colours.ts';
 import { basics, height, numberAxis, timeAxis, timeScale } from './plot.ts';
+import type { Unit } from './units.ts';
 import type { Card, Line, Lines } from './views.ts';
+
+/** Steps on an axis of bytes, so that its numbers are round in KiB and MiB. */
+const powersOfTwo = Array.from({ length: 50 }, (_, power) => 2 ** power);
 
 export interface Drawing {
   draw(card: Card): void;
@@ -14,12 +18,15 @@ export function createLinePlot(target: HTMLElement, onTime: (index: number | und
   let plot: uPlot | undefined;
   let drawn = '';
 
-  function make(lines: readonly Line[], data: uPlot.AlignedData): uPlot {
+  function make(lines: readonly Line[], data: uPlot.AlignedData, unit: Unit): uPlot {
     return new uPlot(
       {
         ...basics(target.clientWidth, ({ cursor }) => onTime(cursor.idx ?? undefined)),
         scales: { x: timeScale, y: { range: fromZero } },
-        axes: [timeAxis(), numberAxis((value) => write(value))],
+        axes: [
+          timeAxis(),
+          numberAxis((value) => write(value), unit === 'bytes' ? { incrs: powersOfTwo } : {}),
+        ],
         series: [
           {},
           ...lines.map(({ name }) => ({
@@ -44,7 +51,7 @@ export function createLinePlot(target: HTMLElement, onTime: (index: number | und
       write = format;
       if (plot && names === drawn) return plot.setData(data);
       plot?.destroy();
-      plot = make(lines, data);
+      plot = make(lines, data, card.unit);
       drawn = names;
     },
     resize: (width) => plot?.setSize({ width, height }),

@@ -18,7 +18,7 @@ export function basics(
   return {
     width,
     height,
-    padding: [10, 10, 0, 0],
+    padding: [10, 22, 0, 0],
     legend: { show: false },
     cursor: { y: false, drag: { x: false, y: false }, sync: { key: 'time' }, points: { size: 7 } },
     hooks: { setCursor: [onCursor] },
@@ -42,7 +42,8 @@ export function timeAxis(): uPlot.Axis {
   };
 }
 
-export function numberAxis(write: Writer, splits?: uPlot.Axis.Splits): uPlot.Axis {
+/** `rest` is what sets where its numbers are. */
+export function numberAxis(write: Writer, rest: Pick<uPlot.Axis, 'splits' | 'incrs'>): uPlot.Axis {
   return {
     stroke: () => colour('faint'),
     font,
@@ -52,6 +53,6 @@ export function numberAxis(write: Writer, splits?: uPlot.Axis.Splits): uPlot.Axi
     grid: { stroke: () => colour('grid'), width: 1 },
     ticks: { show: false },
     values: (_, numbers) => numbers.map(write),
-    ...(splits && { splits }),
+    ...rest,
   };
 }

@@ -1,0 +1,74 @@
+/** Takes the pictures of the status page that the documents show, of the demo's pod at work: `npm run screenshots`. */
+
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { setTimeout as delay } from 'node:timers/promises';
+import { type BrowserContextOptions, chromium } from 'playwright-core';
+
+const folder = join(import.meta.dirname, '../docs/images');
+/** Seconds that the plots have been drawn for. */
+const seconds = 150;
+
+interface Picture extends BrowserContextOptions {
+  /** What is at the top of it, where that is not the top of the page. */
+  from?: string;
+}
+
+const pictures: Readonly<Record<string, Picture>> = {
+  'status-page.png': { viewport: { width: 1280, height: 1000 }, colorScheme: 'light' },
+  'status-page-syscalls.png': {
+    viewport: { width: 1280, height: 900 },
+    colorScheme: 'light',
+    from: '#probe-syscalls',
+  },
+  'status-page-phone.png': {
+    viewport: { width: 390, height: 844 },
+    colorScheme: 'dark',
+    deviceScaleFactor: 1.5,
+    isMobile: true,
+  },
+};
+
+const demo = spawn(process.execPath, [join(import.meta.dirname, 'demo.ts'), '--keep', '--seconds', '1'], {
+  stdio: ['ignore', 'pipe', 'inherit'],
+});
+const browser = await chromium.launch({ executablePath: '/usr/bin/chromium', chromiumSandbox: false });
+try {
+  const url = await addressOf();
+  console.log(`The pod of the demo is at ${url}; its page is open for ${seconds} s`);
+  const pages = await Promise.all(
+    Object.entries(pictures).map(async ([name, { from, ...options }]) => {
+      const page = await (await browser.newContext(options)).newPage();
+      await page.goto(url);
+      return { page, from, path: join(folder, name) };
+    }),
+  );
+  for (let second = 30; second <= seconds; second += 30) {
+    await delay(30_000);
+    console.log(`  ${second} of ${seconds} s`);
+  }
+  mkdirSync(folder, { recursive: true });
+  for (const { page, from, path } of pages) {
+    if (from !== undefined) await page.goto(new URL(from, page.url()).href);
+    await page.screenshot({ path });
+    console.log(`${path}: ${Math.ceil(statSync(path).size / 1024)} KiB`);
+  }
+} finally {
+  await browser.close();
+  demo.kill('SIGINT');
+  await once(demo, 'exit');
+}
+
+async function addressOf(): Promise<string> {
+  for await (const line of createInterface(demo.stdout)) {
+    const [, url] = /In a browser: (\S+)/.exec(line) ?? [];
+    if (url !== undefined) {
+      demo.stdout.resume();
+      return url;
+    }
+  }
+  throw new Error('the demo ended before its pod was there');
+}
