@@ -19,10 +19,10 @@ interface Picture extends BrowserContextOptions {
 
 const pictures: Readonly<Record<string, Picture>> = {
   'status-page.png': { viewport: { width: 1280, height: 1000 }, colorScheme: 'light' },
-  'status-page-syscalls.png': {
+  'status-page-durations.png': {
     viewport: { width: 1280, height: 900 },
     colorScheme: 'light',
-    from: '#probe-syscalls',
+    from: '#family-bpf_syscall_duration_seconds',
   },
   'status-page-phone.png': {
     viewport: { width: 390, height: 844 },

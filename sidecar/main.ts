@@ -29,7 +29,7 @@ It serves
   /readyz    200 when every probe is attached; with ?fail-open=true also when one has failed for good
   /debug/pprof/profile?seconds=10
              with the probe profile: what was on the CPUs in the next 1 to 60 seconds, for go tool pprof
-  /          a page for people: what is attached, and why something is not
+  /          a page for people: what is attached, and why something is not; in a browser with plots
 
 Exit codes: 0 ended by SIGTERM or SIGINT, 1 could not start, 2 wrong usage or environment.
 `;

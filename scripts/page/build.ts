@@ -8,8 +8,7 @@ export const pageSource = join(root, 'sidecar/page');
 
 /** Bundles the status page into a folder: each file that the sidecar serves, compressed, for it to send as it is. */
 export async function buildPage(folder: string): Promise<void> {
-  const { version, author } = JSON.parse(readFileSync(join(root, 'node_modules/uplot/package.json'), 'utf8'));
-  const licence = `/* With uPlot ${version}, copyright (c) ${author}, MIT License. */`;
+  const licence = `/* With uPlot:\n${readFileSync(join(root, 'node_modules/uplot/LICENSE'), 'utf8')}*/`;
   const { outputFiles } = await build({
     entryPoints: ['page.ts', 'page.css'].map((name) => join(pageSource, name)),
     outdir: folder,

@@ -14,10 +14,12 @@ export function onSchemeChange(action: () => void): void {
 /** Lines differ by more than colour. */
 export const dashes: readonly number[][] = [[], [], [7, 3], [2, 3], [9, 3, 2, 3], [], [7, 3], [2, 3]];
 
+const mostPlaces = 1_000;
 const places = new Map<string, number>();
 
 /** A number from 1: the same for a name in all plots, as long as there are not too many names. */
 export function placeOf(name: string): number {
+  if (places.size === mostPlaces) places.clear();
   const place = places.get(name) ?? places.size;
   places.set(name, place);
   return (place % most) + 1;

@@ -52,7 +52,12 @@ export function numberAxis(write: Writer, rest: Pick<uPlot.Axis, 'splits' | 'inc
     gap: 6,
     grid: { stroke: () => colour('grid'), width: 1 },
     ticks: { show: false },
-    values: (_, numbers) => numbers.map(write),
+    values: (_, numbers) => numbers.map((number) => withoutZeros(write(number))),
     ...rest,
   };
+}
+
+/** `7.50/s` is `7.5/s` where no digit stands below another. */
+function withoutZeros(text: string): string {
+  return text.replace(/\.(\d*?)0+(?!\d)/, (_, kept) => kept && `.${kept}`);
 }

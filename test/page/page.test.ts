@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, get } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
-import type { Page } from 'playwright-core';
+import type { Locator, Page } from 'playwright-core';
 import { compileProgram } from '../../scripts/bpf/compile-program.ts';
 import { chromiumMissing, type OpenPage, openPage } from '../support/browser.ts';
 import { eventually } from '../support/eventually.ts';
@@ -92,6 +95,13 @@ async function tablesOf(page: Page, family: string): Promise<Record<string, Reco
     }),
   );
 }
+
+const coloursIn = (canvas: Locator) =>
+  canvas.evaluate((element: HTMLCanvasElement) => {
+    const { width, height } = element;
+    const { data } = element.getContext('2d')!.getImageData(0, 0, width, height);
+    return new Set(new Uint32Array(data.buffer)).size;
+  });
 
 /** That it has shown what it has without an error, and asked nobody else. */
 function assertClean({ errors, origins }: OpenPage, pod: ObservedPod): void {
@@ -416,6 +426,27 @@ describe('the status page in a browser', { skip: chromiumMissing }, () => {
     assert.equal(await page.getByRole('button', { name: 'Pause' }).getAttribute('aria-pressed'), 'true');
   });
 
+  test('it works behind a proxy that has it below a path, as the API server has', async (t) => {
+    const pod = await podFor(t, { probes: 'syscalls' });
+    await output(pod.addContainer('web'), ...writing(100));
+    const path = `/api/v1/namespaces/default/pods/${pod.sandbox.pod}:9387/proxy`;
+    const proxy = createServer((incoming, outgoing) => {
+      const { headers, url = '' } = incoming;
+      if (!url.startsWith(`${path}/`)) return outgoing.writeHead(404).end();
+      get(pod.url(url.slice(path.length)), { headers }, (answer) => {
+        outgoing.writeHead(answer.statusCode!, answer.headers);
+        answer.pipe(outgoing);
+      });
+    });
+    proxy.listen(0, '127.0.0.1');
+    await once(proxy, 'listening');
+    t.after(() => proxy.close().closeAllConnections());
+    const origin = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`;
+    const { page, errors, origins } = await openPage(t, `${origin}${path}/`);
+    await shows(page, '#family-bpf_syscalls_total .tables', /web/);
+    assert.deepEqual([errors, [...origins]], [[], [origin]]);
+  });
+
   test('on a phone, in the dark, it is as wide as the screen', async (t) => {
     const pod = await podFor(t, { probes: 'syscalls,network' });
     const web = pod.addContainer('web');
@@ -423,7 +454,11 @@ describe('the status page in a browser', { skip: chromiumMissing }, () => {
     await transfer(web, pod.sandbox.address!, 500_000, 300_000);
     const { page } = await openOn(t, pod, { viewport: { width: 360, height: 740 }, colorScheme: 'dark' });
     await shows(page, '#family-bpf_syscall_duration_seconds .tables', /Slowest/);
-    await page.locator('#family-bpf_syscalls_total canvas').waitFor();
+    for (const family of ['bpf_syscalls_total', 'bpf_syscall_duration_seconds']) {
+      const canvas = page.locator(`#family-${family} canvas`);
+      await canvas.scrollIntoViewIfNeeded();
+      await eventually(async () => assert.ok((await coloursIn(canvas)) > 20, `${family} is drawn`));
+    }
     await assertReadable(page);
     assert.equal(
       await page.evaluate(() => getComputedStyle(document.body).backgroundColor),
