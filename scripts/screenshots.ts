@@ -52,7 +52,11 @@ try {
   }
   mkdirSync(folder, { recursive: true });
   for (const { page, from, path } of pages) {
-    if (from !== undefined) await page.goto(new URL(from, page.url()).href);
+    if (from !== undefined) {
+      await page.goto(new URL(from, page.url()).href);
+      // What is left of the part before would be in the way.
+      await page.evaluate('scrollBy(0, 24)');
+    }
     await page.screenshot({ path });
     console.log(`${path}: ${Math.ceil(statSync(path).size / 1024)} KiB`);
   }

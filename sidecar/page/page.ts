@@ -60,7 +60,7 @@ function take({ report: now, metrics, at }: Answer): void {
 function fail(reason: string): void {
   failingSince ??= history.latest?.at ?? Date.now() / 1000;
   tell(
-    `The sidecar has not answered since ${clock(failingSince)}: ${reason}. It is asked again every ${interval / 1000} s.`,
+    `Nothing new from the sidecar since ${clock(failingSince)}: ${reason}. It is asked again every ${interval / 1000} s.`,
     'bad',
   );
 }
@@ -173,6 +173,7 @@ function showCost(): void {
     figuresOf(history).map(({ what, value }) => [what, value]),
   );
   const { scrape } = history.latest!;
+  byId('uncounted').hidden = scrape.has('bpf_sidecar_program_run_seconds_total');
   const [plotted] = sortOut(scrape, [...costFamilies, ...lossFamilies], {});
   costCards.update(plotted);
 }

@@ -64,16 +64,16 @@ export interface Wish {
 
 /** The families of these names that have counted something, and the names of those that have not. */
 export function sortOut(scrape: Scrape, names: readonly string[], { container }: Wish): [string[], string[]] {
-  const inText = names.flatMap((name) =>
-    scrape.has(name)
-      ? name
-      : ['_bucket', '_gsum', '_gcount'].map((suffix) => name + suffix).filter((n) => scrape.has(n)),
+  const busy = names.map((name) =>
+    ['', ...apartInText]
+      .flatMap((suffix) => scrape.get(name + suffix) ?? [])
+      .filter((family) => chosen(family, container).some(([, { value }]) => value !== 0)),
   );
-  const busy = inText.filter((name) =>
-    chosen(scrape.get(name)!, container).some(([, { value }]) => value !== 0),
-  );
-  return [busy, names.filter((name) => !busy.some((candidate) => candidate.startsWith(name)))];
+  return [busy.flat().map(({ name }) => name), names.filter((_, index) => busy[index]!.length === 0)];
 }
+
+/** A gauge histogram is three families in the text format. */
+const apartInText = ['_bucket', '_gsum', '_gcount'];
 
 /** Undefined for a family that the latest scrape does not have. */
 export function cardOf(history: History, name: string, wish: Wish): Card | undefined {

@@ -340,7 +340,7 @@ describe('the status page in a browser', { skip: chromiumMissing }, () => {
     await shows(
       page,
       '[role=status]',
-      /^The sidecar has not answered since \d\d:\d\d:\d\d: no connection\. It is asked again every 3 s\.$/,
+      /^Nothing new from the sidecar since \d\d:\d\d:\d\d: no connection\. It is asked again every 3 s\.$/,
     );
     assert.equal(await written(), 100_000, 'what is known stays');
     assert.ok(
@@ -455,9 +455,11 @@ describe('the status page in a browser', { skip: chromiumMissing }, () => {
     const { page } = await openOn(t, pod, { viewport: { width: 360, height: 740 }, colorScheme: 'dark' });
     await shows(page, '#family-bpf_syscall_duration_seconds .tables', /Slowest/);
     for (const family of ['bpf_syscalls_total', 'bpf_syscall_duration_seconds']) {
-      const canvas = page.locator(`#family-${family} canvas`);
-      await canvas.scrollIntoViewIfNeeded();
-      await eventually(async () => assert.ok((await coloursIn(canvas)) > 20, `${family} is drawn`));
+      const card = page.locator(`#family-${family}`);
+      await card.scrollIntoViewIfNeeded();
+      await eventually(async () =>
+        assert.ok((await coloursIn(card.locator('canvas'))) > 20, `${family} is drawn`),
+      );
     }
     await assertReadable(page);
     assert.equal(
