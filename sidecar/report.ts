@@ -20,8 +20,13 @@ export interface Report {
 
 export interface ProbeReport {
   name: string;
+  /** Why it is not attached, else what it consists of. */
   state: string;
+  /** With all its programs. */
   attached: boolean;
+  /** Why its files as they are now are not accepted. */
+  rejected?: string;
+  /** What of its spec has no effect. */
   remark?: string;
   programs: ProgramReport[];
   /** The names of its metrics. */

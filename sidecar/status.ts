@@ -39,8 +39,8 @@ export function renderReport(report: Report): string {
     `uid ${report.uid}`,
     `containers ${report.containers.join(', ') || 'none yet'}`,
     '',
-    ...report.probes.flatMap(({ name, state, remark, programs }) => [
-      `${name}: ${state}`,
+    ...report.probes.flatMap(({ name, state, rejected, remark, programs }) => [
+      `${name}: ${rejected === undefined ? '' : `${rejected}; `}${state}`,
       ...(remark === undefined ? [] : [`  ${remark}`]),
       ...programs.map((program) => `  SEC("${program.section}") ${program.name}: ${program.state}`),
     ]),
@@ -61,12 +61,13 @@ function isIdle({ settled, settings, problem, probes }: Status): boolean {
 function reportOfProbe(probe: ProbeStatus, metrics: readonly string[]): ProbeReport {
   const { name, rejected, problem, remark } = probe;
   const programs = probe.programs.map(reportOfProgram);
-  const changed =
-    rejected === undefined ? '' : `changed files not accepted, those before are in force: ${rejected}; `;
   return {
     name,
-    state: `${changed}${problem ?? programsOf(probe)}`,
+    state: problem ?? programsOf(probe),
     attached: problem === undefined && programs.every(({ attached }) => attached),
+    ...(rejected !== undefined && {
+      rejected: `changed files not accepted, those before are in force: ${rejected}`,
+    }),
     ...(remark !== undefined && { remark }),
     programs,
     metrics,

@@ -17,6 +17,7 @@ export interface Drawing {
 export function createLinePlot(target: HTMLElement, onTime: (index: number | undefined) => void): Drawing {
   let plot: uPlot | undefined;
   let drawn = '';
+  let write: Lines['format'] = String;
 
   function make(lines: readonly Line[], data: uPlot.AlignedData, unit: Unit): uPlot {
     return new uPlot(
@@ -41,8 +42,6 @@ export function createLinePlot(target: HTMLElement, onTime: (index: number | und
       target,
     );
   }
-  let write: Lines['format'] = String;
-
   return {
     draw(card) {
       const { lines, format } = card.plot as Lines;

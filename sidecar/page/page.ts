@@ -108,7 +108,9 @@ function showHead(now: Report): void {
   const told = [...problems, ...notes.filter((note) => !problems.includes(note))];
   byId('problems').hidden = told.length === 0;
   setText(byId('problems-title'), problems.length > 0 ? 'Problems' : 'Notes');
-  setTexts(byId('problems').querySelector('ul')!, told);
+  const list = byId('problems').querySelector('ul')!;
+  list.classList.toggle('problems', problems.length > 0);
+  setTexts(list, told);
   showLinks(probes, settled);
 }
 

@@ -27,6 +27,7 @@ export function createProbeSection(
 ): ProbeSection {
   const title = element('h2', { id: `probe-${name}-title` }, name);
   const badge = element('span', { class: 'badge' });
+  const files = element('span', { class: 'faint' });
   const reasons = element('ul', { class: 'reasons' });
   const programs = createTable();
   const summary = element('summary');
@@ -38,7 +39,7 @@ export function createProbeSection(
   const root = element(
     'section',
     { id: `probe-${name}`, 'aria-labelledby': title.id },
-    element('div', { class: 'section-head' }, title, badge, details),
+    element('div', { class: 'section-head' }, title, badge, details, files),
     reasons,
     grid,
     rest,
@@ -51,7 +52,9 @@ export function createProbeSection(
       const { words, kind } = badgeOf(probe, settled);
       setText(badge, words);
       badge.className = `badge ${kind}`;
+      reasons.classList.toggle('problems', !probe.attached);
       setTexts(reasons, reasonsOf(probe));
+      setText(files, probe.attached && probe.programs.length === 0 ? probe.state : '');
       setText(summary, probe.programs.length === 1 ? '1 program' : `${probe.programs.length} programs`);
       details.hidden = probe.programs.length === 0;
       programs.update(table);
@@ -82,13 +85,12 @@ export function badgeOf(
 }
 
 /** What is not as it should be or has to be known, in the sidecar's words. */
-function reasonsOf({ state, attached, remark, programs }: ProbeReport): string[] {
+function reasonsOf({ state, attached, rejected, remark, programs }: ProbeReport): string[] {
   const ofPrograms = programs
     .filter((program) => program.state !== 'attached')
     .map((program) => `SEC("${program.section}") ${program.name}: ${program.state}`);
-  const ofProbe =
-    (!attached && ofPrograms.length === 0) || programs.length === 0 || state.includes(': ') ? [state] : [];
-  return [...ofProbe, ...(remark === undefined ? [] : [remark]), ...ofPrograms];
+  const ofProbe = attached || programs.some((program) => !program.attached) ? undefined : state;
+  return [rejected, ofProbe, remark, ...ofPrograms].filter((reason) => reason !== undefined);
 }
 
 export function setTexts(list: Element, texts: readonly string[]): void {

@@ -36,7 +36,7 @@ export function createTable(): TableView {
 }
 
 /** Characters of a text from which on lines may break within its words. */
-const longName = 16;
+const longName = 24;
 
 /** Each row begins with what it is of. */
 function fill(line: Element, row: Row, columns: Table['columns'], isLegend: boolean): void {

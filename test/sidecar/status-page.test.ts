@@ -25,6 +25,8 @@ const report: Report = {
       name: 'tcp',
       state: '2 program(s)',
       attached: false,
+      rejected: 'changed files not accepted, those before are in force: no YAML',
+      remark: 'spans are not made',
       metrics: [],
       programs: [
         { name: 'good', section: 'sockops', state: 'attached', attached: true },
@@ -65,7 +67,8 @@ pod default/shop on node n1
 uid 5c2f
 containers client, web
 
-tcp: 2 program(s)
+tcp: changed files not accepted, those before are in force: no YAML; 2 program(s)
+  spans are not made
   SEC("sockops") good: attached
   SEC("fentry/x") bad: this kernel has no x; update it
 the whole has a note
