@@ -86,7 +86,7 @@ async function bundle(
   half: 'sidecar' | 'webhook',
   other: readonly string[],
   inFiles: readonly string[] = [],
-): Promise<void> {
+): Promise<Metafile> {
   const outdir = join(root, 'build', half);
   rmSync(outdir, { recursive: true, force: true });
   const { metafile } = await build({
@@ -110,12 +110,18 @@ async function bundle(
     metafile: true,
     absWorkingDir: root,
   });
-  writeFileSync(`${outdir}.packages.json`, `${JSON.stringify(packagesOf(metafile), null, 2)}\n`);
+  return metafile;
 }
 
-/** The npm packages of whose files something came into the output, by name. */
-function packagesOf({ outputs }: Metafile): { name: string; version: string }[] {
-  const inputs = Object.values(outputs).flatMap((output) =>
+function listPackages(half: 'sidecar' | 'webhook', metafiles: readonly Metafile[]): void {
+  const path = join(root, `build/${half}.packages.json`);
+  writeFileSync(path, `${JSON.stringify(packagesOf(metafiles), null, 2)}\n`);
+}
+
+/** The npm packages of whose files something came into the outputs, by name. */
+function packagesOf(metafiles: readonly Metafile[]): { name: string; version: string }[] {
+  const outputs = metafiles.flatMap((metafile) => Object.values(metafile.outputs));
+  const inputs = outputs.flatMap((output) =>
     Object.entries(output.inputs).flatMap(([path, { bytesInOutput }]) => (bytesInOutput > 0 ? [path] : [])),
   );
   const folders = new Set(
@@ -132,11 +138,13 @@ function packagesOf({ outputs }: Metafile): { name: string; version: string }[] 
     .sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
-await bundle(
+const sidecar = await bundle(
   'sidecar',
   ['main', 'cli/inject', 'cli/uninject', 'cli/check', 'cli/top'].map((name) => `../webhook/${name}.ts`),
   seldom,
 );
-await bundle('webhook', ['../sidecar/main.ts']);
+const webhook = await bundle('webhook', ['../sidecar/main.ts']);
 cpSync(join(root, 'build/bpf', process.arch), join(root, 'build/sidecar/bpf'), { recursive: true });
-await buildPage(join(root, 'build/sidecar/page'));
+const page = await buildPage(join(root, 'build/sidecar/page'));
+listPackages('sidecar', [sidecar, page]);
+listPackages('webhook', [webhook]);
