@@ -1,12 +1,6 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { failure, watch } from '../../scripts/node/child.ts';
 import { lasting, placeOf } from '../../scripts/node/place.ts';
-import { freePort } from '../../scripts/node/port.ts';
 import { createSandbox } from '../../scripts/node/sandbox.ts';
 import { openMetricsFormat } from '../../sidecar/exposition/openmetrics.ts';
 import { cgroupId } from '../../sidecar/pod/cgroups.ts';
@@ -15,74 +9,18 @@ import { startAuthored } from '../support/author.ts';
 import { eventually } from '../support/eventually.ts';
 import { writeSizes, writeSizesSpec } from '../support/exemplars.ts';
 import { prometheusMissing } from '../support/exposition.ts';
-import { request } from '../support/http.ts';
 import { type ObservedPod, output, startObservedPod } from '../support/pod.ts';
+import { type Prometheus, sidecarJob, startPrometheus } from '../support/prometheus.ts';
 import { writing } from '../support/work.ts';
 
 const writes = 12_345;
 
-interface Result {
-  metric: Record<string, string>;
-  value: [time: number, value: string];
-}
-
-interface Exemplars {
-  seriesLabels: Record<string, string>;
-  exemplars: { labels: Record<string, string>; value: string; timestamp: number }[];
-}
-
-/** A Prometheus on loopback that scrapes one target every second, as the ServiceMonitor of the chart has it do. */
-async function startPrometheus(target: string, ...flags: string[]) {
-  const directory = mkdtempSync(join(tmpdir(), 'bpf-sidecar-test-'));
-  const address = `127.0.0.1:${await freePort()}`;
-  const config = {
-    global: { scrape_interval: '1s' },
-    scrape_configs: [
-      { job_name: 'bpf-sidecar', honor_labels: true, static_configs: [{ targets: [target] }] },
-    ],
-  };
-  const file = join(directory, 'prometheus.yml');
-  // JSON is YAML.
-  writeFileSync(file, JSON.stringify(config));
-  // It dies with us, whatever way that is.
-  const argv = ['--pdeathsig', 'KILL', 'prometheus', `--config.file=${file}`];
-  const child = watch(
-    spawn('setpriv', [
-      ...argv,
-      `--web.listen-address=${address}`,
-      `--storage.tsdb.path=${join(directory, 'data')}`,
-      ...flags,
-    ]),
-  );
-  async function get(path: string) {
-    assert.equal(child.outcome(), undefined, failure('prometheus', child));
-    const { text } = await request(`http://${address}/api/v1/${path}`);
-    const answer = JSON.parse(text);
-    assert.equal(answer.status, 'success', text);
-    return answer.data;
-  }
-  return {
-    async query(promql: string): Promise<Result[]> {
-      return (await get(`query?query=${encodeURIComponent(promql)}`)).result;
-    },
-    /** Those of the last minute. */
-    async exemplars(promql: string): Promise<Exemplars[]> {
-      const now = Date.now() / 1000;
-      return get(`query_exemplars?query=${encodeURIComponent(promql)}&start=${now - 60}&end=${now + 60}`);
-    },
-    async stop() {
-      await child.terminate(10);
-      rmSync(directory, { recursive: true });
-    },
-  };
-}
-
 describe('Prometheus', { skip: prometheusMissing }, () => {
   let pod: ObservedPod;
-  let prometheus: Awaited<ReturnType<typeof startPrometheus>>;
+  let prometheus: Prometheus;
   before(async () => {
     pod = await startObservedPod({ probes: 'syscalls', namespace: 'shop', pod: 'cart-7d', node: 'node-7' });
-    prometheus = await startPrometheus(new URL(pod.url('/')).host);
+    prometheus = await startPrometheus([sidecarJob(new URL(pod.url('/')).host)]);
   });
   after(async () => {
     await prometheus.stop();
@@ -141,7 +79,7 @@ describe('Prometheus with exemplar storage', { skip: prometheusMissing }, () => 
     const server = createHttpServer({ '/metrics': metrics }, assert.ifError);
     t.after(() => closeServer(server));
     const target = `127.0.0.1:${await listen(server, 0)}`;
-    const prometheus = await startPrometheus(target, '--enable-feature=exemplar-storage');
+    const prometheus = await startPrometheus([sidecarJob(target)], '--enable-feature=exemplar-storage');
     t.after(() => prometheus.stop());
 
     const began = Date.now() / 1000;

@@ -1,11 +1,10 @@
 import { setTimeout } from 'node:timers/promises';
 
 const period = 20;
-const deadline = 20_000;
 
 /** Tries until the check passes, for what the kernel or another process does in its own time; then its last error. */
-export async function eventually<T>(check: () => T | Promise<T>): Promise<T> {
-  const end = Date.now() + deadline;
+export async function eventually<T>(check: () => T | Promise<T>, patience = 20_000): Promise<T> {
+  const end = Date.now() + patience;
   for (;;) {
     try {
       return await check();
