@@ -1,4 +1,5 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { isMistake, type SkipReason, skipReasons } from './admission/reasons.ts';
 
 export interface Metrics {
   registry: Registry;
@@ -15,14 +16,19 @@ export interface Metrics {
 /** The webhook's metrics about itself. */
 export function createMetrics(): Metrics {
   const registry = new Registry();
+  const admissions = new Counter({
+    name: 'bpf_webhook_admissions_total',
+    help: 'Admission requests by result (injected, skipped, refused, error) and by the reason for all but the first.',
+    labelNames: ['result', 'reason'],
+    registers: [registry],
+  });
+  // From the start, for Prometheus sees no increase in a series that begins with its first pod.
+  for (const reason of Object.keys(skipReasons) as SkipReason[])
+    for (const result of isMistake(reason) ? ['skipped', 'refused'] : ['skipped'])
+      admissions.inc({ result, reason }, 0);
   return {
     registry,
-    admissions: new Counter({
-      name: 'bpf_webhook_admissions_total',
-      help: 'Admission requests by result (injected, skipped, refused, error) and by the reason for all but the first.',
-      labelNames: ['result', 'reason'],
-      registers: [registry],
-    }),
+    admissions,
     templates: new Counter({
       name: 'bpf_webhook_templates_total',
       help: 'Workloads whose pod template was looked at, by the reason for a warning; empty for those without.',

@@ -1,6 +1,6 @@
 import { skipReasons } from '../../webhook/admission/reasons.ts';
 import type { Dashboard, Row } from './dashboard.ts';
-import { queriesOf } from './queries.ts';
+import { type Query, queriesOf } from './queries.ts';
 import { events } from './shared.ts';
 
 const select = 'namespace="$namespace",pod=~"$pod"';
@@ -9,6 +9,9 @@ const replica = queriesOf({ select, by: ['pod'] });
 
 /** Reasons for a skip that nobody has to know of. */
 const usual = Object.entries(skipReasons).flatMap(([reason, { warn }]) => (warn ? [] : [reason]));
+
+/** Without the series of what has not happened, where there is one for everything that could. */
+const above0 = ({ expr, legend }: Query): Query => ({ expr: `${expr} > 0`, legend });
 
 const rows: readonly Row[] = [
   {
@@ -24,10 +27,12 @@ const rows: readonly Row[] = [
         title: 'Pods that asked for the sidecar and did not get it',
         unit: 'short',
         queries: [
-          count('bpf_webhook_admissions_total', {
-            by: ['result', 'reason'],
-            where: `result!="injected",reason!~"${usual.join('|')}"`,
-          }),
+          above0(
+            count('bpf_webhook_admissions_total', {
+              by: ['result', 'reason'],
+              where: `result!="injected",reason!~"${usual.join('|')}"`,
+            }),
+          ),
         ],
         note: 'Reasons are explained in docs/cli.md.',
       },

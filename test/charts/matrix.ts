@@ -51,7 +51,14 @@ export const matrix: Readonly<Record<string, object>> = {
   },
   'with the Prometheus Operator': {
     serviceMonitor: { enabled: true, labels: { release: 'prometheus' }, interval: '15s' },
-    prometheusRule: { enabled: true, labels: { release: 'prometheus' } },
+    prometheusRule: {
+      enabled: true,
+      labels: { release: 'prometheus' },
+      runbooks: 'https://wiki.example/alerts',
+    },
+  },
+  'with Grafana': {
+    dashboards: { enabled: true, namespace: 'grafana', annotations: { grafana_folder: 'eBPF' } },
   },
   'placed by the administrator': {
     replicas: 3,

@@ -101,6 +101,7 @@ describe('the chart', { skip: noTools }, () => {
       /kubectl label namespace NAME bpf\.sh\/injection=enabled/,
     );
     assert.match(notes({ policies: { enabled: false } })!, /policies\.enabled is false/);
+    assert.match(notes({ prometheusRule: { enabled: true } })!, /serviceMonitor\.enabled is false/);
   });
 });
 
@@ -183,5 +184,5 @@ const sidecarImages: Readonly<Record<string, string>> = {
 };
 
 function configOf(objects: readonly Rendered[]) {
-  return parseConfig(find(objects, 'ConfigMap').data['config.yaml'], 'config.yaml');
+  return parseConfig(find(objects, 'ConfigMap', 'bpf-sidecar').data['config.yaml'], 'config.yaml');
 }

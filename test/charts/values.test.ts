@@ -41,6 +41,13 @@ const refused: readonly (readonly [object, RegExp])[] = [
     { certificate: { source: 'secret', secretName: 'tls' } },
     /certificate\.caBundle must be the certificate of the CA/,
   ],
+  [{ prometheusRule: { runbooks: '' } }, /\/prometheusRule\/runbooks.*minLength/s],
+  [{ dashboards: { enable: true } }, /\/dashboards.*'enable' not allowed/s],
+  [{ dashboards: { namespace: 'Grafana' } }, /\/dashboards\/namespace.*does not match pattern/s],
+  [
+    { dashboards: { labels: { grafana_dashboard: 1 } } },
+    /\/dashboards\/labels\/grafana_dashboard.*want string/s,
+  ],
   [{ networkPolicy: { apiServerPorts: [] } }, /\/networkPolicy\/apiServerPorts.*minItems/s],
 ];
 
