@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 
@@ -31,8 +31,9 @@ export async function openDebian(directory: string): Promise<Debian> {
     join(directory, 'list.sources'),
   ];
   mkdirSync(join(lists, 'partial'), { recursive: true });
-  // Nothing is installed, as apt sees it here, and nothing that it does reaches the machine's own packages.
-  writeFileSync(status, '');
+  // Nothing is installed, as apt sees it here, and nothing that it does reaches the machine's own packages. Apt makes its
+  // caches anew where this file has changed.
+  if (!existsSync(status)) writeFileSync(status, '');
   const options = [
     `Dir::Etc::SourceList=${sources}`,
     'Dir::Etc::SourceParts=/dev/null',
@@ -42,6 +43,10 @@ export async function openDebian(directory: string): Promise<Debian> {
     `Dir::State::Lists=${lists}`,
     `Dir::State::status=${status}`,
     `Dir::Cache=${directory}`,
+    // Images of containers switch these off, and then every command takes ten seconds to read all lists.
+    'Dir::Cache::pkgcache=pkgcache.bin',
+    'Dir::Cache::srcpkgcache=srcpkgcache.bin',
+    'Acquire::IndexTargets::deb::DEP-11::DefaultEnabled=false',
     'APT::Architecture=amd64',
     'APT::Architectures=amd64',
     'APT::Sandbox::User=root',
@@ -58,11 +63,16 @@ export async function openDebian(directory: string): Promise<Debian> {
     }
   };
 
-  if (!isFresh(join(lists, 'fetched'))) {
-    writeFileSync(sources, await sourcesLikeOurs());
-    await apt('apt-get', ['update', '-q', '--error-on=any']);
-    writeFileSync(join(lists, 'fetched'), '');
-  }
+  const fetched = join(lists, 'fetched');
+  if (!isFresh(fetched))
+    try {
+      writeFileSync(sources, await sourcesLikeOurs());
+      await apt('apt-get', ['update', '-q', '--error-on=any']);
+      writeFileSync(fetched, '');
+    } catch (error) {
+      // Without a network what is in the cache serves as well.
+      if (!existsSync(fetched)) throw error;
+    }
   const names = async (prefix: string) =>
     (await apt('apt-cache', ['pkgnames', prefix])).split('\n').filter(Boolean);
   const kinds = ['image', 'binary', 'modules'];

@@ -5,6 +5,8 @@ export interface Options {
   kernels: string[];
   /** Test files. */
   tests: string[];
+  /** Whether it is no failure that there are no kernels to be had. */
+  short: boolean;
   /** The file for the report, beside standard output. */
   out?: string;
 }
@@ -20,11 +22,13 @@ $XDG_CACHE_HOME/bpf-sidecar. Prints as a table in Markdown which probe was exact
 
   TEST                a probe (cpu), or a test file; the default is every probe and every type of program
   --kernels LIST      series (6.1), releases (5.10.0-32) or newest, with commas between (default 5.10,6.1,6.12,newest)
-  --short             of the probes only whether they attach and what they count in the pod, and nothing else
-  --out FILE          write the report there too
+  --short             a test for each probe and each type of program, of a minute or two on each kernel; where Debian's
+                      packages cannot be had, they are skipped
+  --out FILE          put the report into this file too, between its lines <!-- test:kernels --> and <!-- end -->
   --help              show this
 
-Exit codes: 0 every test passed or had a reason to be skipped, 1 one failed, 2 wrong usage.
+Exit codes: 0 every test passed, or was skipped for what its kernel is known to lack, 1 one failed or a kernel took more or
+less than it is known to, 2 wrong usage.
 `;
 
 /** Reads the command line; `help` when it asks for that. `allTests` and `shortTests` are what no TEST stands for. */
@@ -48,7 +52,7 @@ export function readOptions(
     throw new UsageError(`${test}: must be a probe (${probes.join(', ')}) or a file test/….test.ts`);
   });
   const tests = named.length > 0 ? named : values.short ? short : all;
-  return { kernels, tests, ...(values.out !== undefined && { out: values.out }) };
+  return { kernels, tests, short: values.short, ...(values.out !== undefined && { out: values.out }) };
 }
 
 function parse(argv: string[]) {

@@ -15,3 +15,13 @@ export interface Attachment {
   program: string;
   problem?: string;
 }
+
+/** What a kernel's machine told. */
+export interface Run {
+  /** The kernel's release. */
+  kernel: string;
+  results: Result[];
+  attachments: Attachment[];
+  /** Why the machine did not come to its end. */
+  problem?: string;
+}
