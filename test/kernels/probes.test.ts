@@ -206,7 +206,7 @@ describe('every built-in probe, all in one pod', () => {
       if (name !== undefined) probe = name;
       const [, program, state] = programLine.exec(text) ?? [];
       if (program === undefined) return [];
-      return { probe, program, ...(state !== 'attached' && { problem: state! }) };
+      return { probe, program, ...(!state!.startsWith('attached') && { problem: state! }) };
     });
     for (const program of programs) t.diagnostic(JSON.stringify(program));
     const { all } = await pod.scrape();

@@ -15,7 +15,7 @@ export default async function* reporter(source: AsyncIterable<TestEvent>): Async
     // A suite counts where it did not come to its tests.
     if (details.type === 'suite' && (error as { failureType?: string })?.failureType !== 'hookFailed')
       continue;
-    const reason = error ? String((error.cause as Error)?.message ?? error.message) : skip;
+    const reason = error ? String((error.cause as Error)?.message || error.cause || error.message) : skip;
     yield line({
       result: {
         file: relative(process.cwd(), file),

@@ -19,6 +19,8 @@ import { injectionConfig, type Privilege } from '../../webhook/config.ts';
 import type { NamespacePrograms } from '../../webhook/programs/resolve.ts';
 
 const image = 'bpf-sidecar:test';
+/** Milliseconds for a scrape: a machine that is only emulated takes some seconds. */
+const patience = 30_000;
 /** What the image of the sidecar starts. */
 export const entrypoint = [process.execPath, join(import.meta.dirname, '../../scripts/bpf-sidecar.ts')];
 
@@ -97,7 +99,7 @@ export async function startObservedPod(options: ObservedPodOptions = {}): Promis
       sidecar: containers[0]!,
       url,
       scrape: async () =>
-        samplesOf(await (await fetch(url('/metrics'), { signal: AbortSignal.timeout(5_000) })).text()),
+        samplesOf(await (await fetch(url('/metrics'), { signal: AbortSignal.timeout(patience) })).text()),
       async stop() {
         await running.stop();
         await sandbox.destroy();
