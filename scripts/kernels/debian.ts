@@ -125,7 +125,10 @@ export function installed(plan: string): string[] {
 /** Sources of all suites, from where this machine has Debian's packages from. */
 async function sourcesLikeOurs(): Promise<string> {
   const format = '$(ORIGIN) $(CODENAME) $(REPO_URI)';
-  const targets = await run('apt-get', ['indextargets', '--format', format, 'Created-By: Packages']);
+  const argv = ['indextargets', '--format', format, 'Created-By: Packages'];
+  const targets = await run('apt-get', argv).catch((error) => {
+    throw new Error(`apt-get cannot tell where Debian's packages are (${error.message}): run this on Debian`);
+  });
   const uriOf = (pattern: RegExp) => pattern.exec(targets.stdout)?.[1];
   const archive = uriOf(/^Debian [a-z]+(?:-updates)? (\S+)$/m);
   const security = uriOf(/^Debian [a-z]+-security (\S+)$/m);
