@@ -7,6 +7,8 @@ export interface Dashboard {
   title: string;
   description: string;
   variables: readonly Variable[];
+  /** Where a click on a series of a pod leads. */
+  opens?: { title: string; url: string };
   rows: readonly Row[];
 }
 
@@ -34,7 +36,7 @@ export interface Panel {
   /** As Grafana calls it. */
   unit: string;
   /** Lines by default. */
-  show?: 'lines' | 'stacked' | 'heatmap' | 'number' | 'table';
+  show?: 'lines' | 'stacked' | 'heatmap' | 'number' | 'name' | 'table';
   queries: readonly Query[];
   /** What is to be known beside the meaning of the metrics. */
   note?: string;

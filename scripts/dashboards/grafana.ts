@@ -16,12 +16,13 @@ const sizes = {
   stacked: { w: 8, h: 8 },
   heatmap: { w: 8, h: 8 },
   number: { w: 6, h: 4 },
+  name: { w: 6, h: 4 },
   table: { w: 8, h: 8 },
 };
 
 /** A dashboard as Grafana reads it from a file. */
 export function grafanaJson(dashboard: Dashboard): object {
-  const { name, title, description, variables, rows } = dashboard;
+  const { name, title, description, variables } = dashboard;
   return {
     uid: `bpf-sidecar-${name}`,
     title,
@@ -51,7 +52,7 @@ export function grafanaJson(dashboard: Dashboard): object {
       ],
     },
     annotations: { list: [] },
-    panels: rowsJson(rows),
+    panels: rowsJson(dashboard),
   };
 }
 
@@ -72,7 +73,7 @@ function variableJson({ name, of, all }: Variable): object {
 }
 
 /** From top to bottom. The panels of a closed row are in it, those of an open one follow it. */
-function rowsJson(rows: readonly Row[]): object[] {
+function rowsJson({ rows, opens }: Dashboard): object[] {
   let y = 0;
   return rows.flatMap((row) => {
     const title = row.probe ?? row.title!;
@@ -91,23 +92,25 @@ function rowsJson(rows: readonly Row[]): object[] {
         y += height;
         [x, height] = [0, 0];
       }
-      const json = panelJson(panel, row, { x, y, w, h });
+      const json = panelJson(panel, row, { x, y, w, h }, opens);
       x += w;
       height = Math.max(height, h);
       return json;
     });
-    y += height;
+    // While it is closed the next row follows at once.
+    y = row.closed ? head.gridPos.y + 1 : y + height;
     return row.closed ? [{ ...head, panels }] : [{ ...head, panels: [] }, ...panels];
   });
 }
 
-function panelJson(panel: Panel, row: Row, gridPos: object): object {
+function panelJson(panel: Panel, row: Row, gridPos: object, opens: Dashboard['opens']): object {
   const { title, unit, show = 'lines', queries, words = {} } = panel;
   const mappings = Object.entries(words).map(([value, result]) => ({
     type: 'value',
     options: { [value]: result },
   }));
-  const isNow = show === 'number' || show === 'table';
+  const isNow = show === 'number' || show === 'name' || show === 'table';
+  const isOfPods = queries.some(({ legend }) => legend.includes('{{pod}}'));
   const { type, custom, options } = shapes[show](unit);
   return {
     type,
@@ -129,6 +132,7 @@ function panelJson(panel: Panel, row: Row, gridPos: object): object {
         unit,
         min: 0,
         mappings,
+        ...(opens && isOfPods && { links: [opens] }),
         color: { mode: isNow ? 'thresholds' : 'palette-classic' },
         thresholds: { mode: 'absolute', steps: [{ color: 'text', value: null }] },
         custom,
@@ -171,24 +175,29 @@ const shapes: Readonly<
       tooltip: { mode: 'single', yHistogram: true, showColorScale: false },
     },
   }),
-  number: () => ({
+  number: () => stat('value_and_name'),
+  name: () => stat('name'),
+  table: () => ({
+    type: 'table',
+    custom: { align: 'auto', cellOptions: { type: 'color-text' } },
+    options: { showHeader: true, cellHeight: 'sm' },
+  }),
+};
+
+function stat(textMode: 'value_and_name' | 'name') {
+  return {
     type: 'stat',
     custom: {},
     options: {
       colorMode: 'value',
       graphMode: 'none',
       justifyMode: 'auto',
-      textMode: 'auto',
+      textMode,
       orientation: 'auto',
       reduceOptions: { calcs: ['lastNotNull'], fields: '', values: false },
     },
-  }),
-  table: () => ({
-    type: 'table',
-    custom: { align: 'auto', cellOptions: { type: 'auto' } },
-    options: { showHeader: true, cellHeight: 'sm' },
-  }),
-};
+  };
+}
 
 function timeSeries(stacking: 'none' | 'normal') {
   return {

@@ -27,13 +27,13 @@ const rows: readonly Row[] = [
         note: 'By version.',
       },
       {
-        title: 'Programs not attached',
+        title: 'Not at work',
         unit: 'none',
         show: 'number',
         queries: [
-          { expr: `sum(1 - bpf_sidecar_program_attached{${pods}})`, legend: 'programs' },
+          { expr: `sum(1 - bpf_sidecar_program_attached{${pods}})`, legend: 'programs not attached' },
           { expr: `sum(1 - bpf_sidecar_probe_loaded{${pods}})`, legend: 'probes not loaded' },
-          { expr: `sum(1 - bpf_sidecar_config_valid{${pods}})`, legend: 'pods with refused annotations' },
+          { expr: `sum(1 - bpf_sidecar_config_valid{${pods}})`, legend: 'annotations refused' },
         ],
         note: 'In all pods. The reason is in the log of the sidecar and on its page at `/`.',
       },
@@ -290,5 +290,9 @@ export const namespaceDashboard: Dashboard = {
     { name: 'pod', of: 'bpf_sidecar_build_info{namespace="$namespace"}', all: '.+' },
     { name: 'container', of: `{__name__=~"bpf_.+",container!~"bpf-sidecar|",${pods}}`, all: '.*' },
   ],
+  opens: {
+    title: 'The pod',
+    url: `/d/bpf-sidecar-pod?var-datasource=$datasource&var-namespace=$namespace&var-pod=\${__field.labels.pod}&\${__url_time_range}`,
+  },
   rows,
 };

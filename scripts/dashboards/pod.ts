@@ -29,16 +29,15 @@ const rows: readonly Row[] = [
       {
         title: 'Version',
         unit: 'none',
-        show: 'number',
+        show: 'name',
         queries: [whole.level('bpf_sidecar_build_info', { by: ['version'] }, 'max')],
-        note: 'The name of the series is the version.',
       },
       {
-        title: 'Probes that did not load',
+        title: 'Not at work',
         unit: 'none',
         show: 'number',
         queries: [
-          { expr: `sum(1 - bpf_sidecar_probe_loaded{${pod}})`, legend: 'not loaded' },
+          { expr: `sum(1 - bpf_sidecar_probe_loaded{${pod}})`, legend: 'probes not loaded' },
           { expr: `sum(1 - bpf_sidecar_program_attached{${pod}})`, legend: 'programs not attached' },
         ],
         note: 'The reason is in the log of the sidecar and on its page at `/`.',
