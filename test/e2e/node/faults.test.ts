@@ -40,7 +40,6 @@ const idOf = (pod: Raw): string =>
 function hog(cgroups: readonly string[], mebibytes: number): ChildProcess {
   const child = spawn('sh', ['-c', `read line; exec head -c ${mebibytes}M /dev/zero | tail > /dev/null`], {
     stdio: ['pipe', 'ignore', 'ignore'],
-    detached: true,
   });
   for (const cgroup of cgroups) writeFileSync(join(cgroup, 'cgroup.procs'), `${child.pid}`);
   child.stdin!.end('\n');
@@ -107,7 +106,7 @@ describe('on a node', skipped, () => {
   test('a sidecar that has no memory left is killed alone, and comes back', async (t) => {
     const pod = await startPod('hungry');
     const child = hog(cgroupsOf(idOf(pod)), 256);
-    t.after(() => child.exitCode === null && process.kill(-child.pid!, 'SIGKILL'));
+    t.after(() => child.kill('SIGKILL'));
     await once(child, 'exit');
     const { reason, exitCode } = await restarted('hungry');
     assert.deepEqual([reason, exitCode], ['OOMKilled', 128 + 9]);
