@@ -14,7 +14,11 @@ const skip = whyNoNode() ?? (isThere() && 'there is a cluster of npm run cluster
 
 test('what has begun to be a cluster is removed without a trace', { skip }, async (t) => {
   t.after(removeNode);
-  const before = mounts().map(({ target }) => target);
+  const covered = () =>
+    mounts()
+      .map(({ target }) => target)
+      .filter((target) => /^\/(run|var\/lib|var\/log|sys\/fs\/bpf|proc\/sys\/.*)$/.test(target));
+  const before = covered();
   mkdirSync(directory);
   await enclose();
   const seen = runEnclosed('sh', '-c', 'cat /proc/self/cgroup /proc/self/mountinfo; touch /var/lib/a /run/b');
@@ -24,11 +28,7 @@ test('what has begun to be a cluster is removed without a trace', { skip }, asyn
     startDaemon('brief', 'sh', { nonsense: true }).until(() => false),
     /^Error: brief ended with exit code 2; it wrote:\n {4}\S/,
   );
-  assert.deepEqual(
-    mounts().map(({ target }) => target),
-    before,
-    'the host sees nothing of its mounts',
-  );
+  assert.deepEqual(covered(), before, 'the host sees nothing of its mounts');
   await assert.rejects(
     startNode(() => {}),
     /^Error: there is a cluster already, or a part of one: npm run cluster:down removes it$/,
