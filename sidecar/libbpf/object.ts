@@ -207,6 +207,11 @@ export function retarget(program: Program, type: number, expectedAttachType: num
     throw new BpfError(`the kernel has no hook ${target ?? `of type ${type}`}`, -failed, log);
 }
 
+/** The attach type that a program was loaded with: that of USDT probes libbpf may change, from 1.3 on, to what the kernel has. */
+export function loadedAttachType(program: Program): number {
+  return libbpf.bpf_program__expected_attach_type(program.pointer);
+}
+
 /** Has loadObject leave a program out. */
 export function leaveOut(program: Program): void {
   libbpf.bpf_program__set_autoload(program.pointer, 0);

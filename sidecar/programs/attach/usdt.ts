@@ -1,5 +1,5 @@
 import { attachUsdt } from '../../libbpf/link.ts';
-import { actingAs, retarget } from '../../libbpf/object.ts';
+import { actingAs, loadedAttachType, retarget } from '../../libbpf/object.ts';
 import { ProgramType } from '../../libbpf/types.ts';
 import { behindDispatcher } from '../dispatch.ts';
 import { dispatchersOf } from '../subject-dispatchers.ts';
@@ -20,7 +20,7 @@ export const usdt: AttachFamily = {
         accepts: usdt.accepts,
         dispatchers: () => dispatchersOf({ kind: 'current' }),
         verdict: 1,
-        prepare: (dispatcher) => retarget(dispatcher, ProgramType.kprobe, 0),
+        prepare: (dispatcher) => retarget(dispatcher, ProgramType.kprobe, loadedAttachType(program)),
         // libbpf puts where the arguments are into maps of the program's own object.
         link: (dispatcher) => actingAs(dispatcher, program, () => attachUsdt(program, path, provider, name)),
       }).attach(program, pod, hooks),
