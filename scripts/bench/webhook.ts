@@ -105,7 +105,8 @@ async function flood({ address, pinned }: Webhook, connections: number): Promise
  * whether or not those before it are answered, so that a stall meets all that come during it.
  */
 async function pace({ address, ca }: Webhook, rate: number): Promise<number[]> {
-  const agent = new Agent({ keepAlive: true, ca });
+  // As many as an API server would use; a review that waits for one is late all the same.
+  const agent = new Agent({ keepAlive: true, maxSockets: connections[2], ca });
   const headers = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) };
   const post = async () => {
     const call = request(`${address}/mutate`, { method: 'POST', agent, headers }).end(body);
