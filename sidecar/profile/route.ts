@@ -56,12 +56,18 @@ function notAttached({ status }: Sidecar): Answer {
 
 async function answerOf(recording: Recording, privilege: Privilege): Promise<Answer> {
   const inKernel = recording.frames.flatMap((frame) => (frame.kind === 'kernel' ? [frame.address] : []));
-  // The kernel looks whether CAP_SYSLOG is in force when the file is opened.
-  const symbols = attempt(() => privilege.briefly(() => openSync('/proc/kallsyms', 'r')));
-  const names =
-    symbols instanceof Error ? new Map<bigint, string>() : await nameKernelFunctions(symbols, inKernel);
+  const names = await namesOf(inKernel, privilege);
   const comments = inKernel.length > 0 && names.size === 0 ? [namelessKernel] : [];
   const commented = { ...recording, comments: [...recording.comments, ...comments] };
   const body = gzipSync(encodeProfile(commented, (address) => names.get(address)));
   return { status: 200, contentType: 'application/octet-stream', body, isCompressed: true };
+}
+
+/** The names of functions of the kernel; none where it hides them. */
+async function namesOf(addresses: readonly bigint[], privilege: Privilege): Promise<Map<bigint, string>> {
+  // More than a hundred thousand lines are not read for nothing.
+  if (addresses.length === 0) return new Map();
+  // The kernel looks whether CAP_SYSLOG is in force when the file is opened.
+  const symbols = attempt(() => privilege.briefly(() => openSync('/proc/kallsyms', 'r')));
+  return symbols instanceof Error ? new Map() : nameKernelFunctions(symbols, addresses);
 }
