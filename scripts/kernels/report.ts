@@ -97,7 +97,9 @@ class Notes {
 
   mark(reason: string, test?: string): string {
     const text = test === undefined || reason.includes(test) ? reason : `${test}: ${reason}`;
-    const line = text.replaceAll(/\s+/g, ' ').trim().slice(0, 400);
+    // What is another number in every run makes no other reason.
+    const same = text.replaceAll(/\/proc\/\d+/g, '/proc/PID').replaceAll(/(bpf-sidecar-test)-\w+/g, '$1');
+    const line = same.replaceAll(/\s+/g, ' ').trim().slice(0, 400);
     if (!this.#texts.includes(line)) this.#texts.push(line);
     return `[${this.#texts.indexOf(line) + 1}]`;
   }
