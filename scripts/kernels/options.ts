@@ -22,7 +22,7 @@ $XDG_CACHE_HOME/bpf-sidecar. Prints as a table in Markdown which probe was exact
 
   TEST                a probe (cpu), or a test file; the default is every probe and every type of program
   --kernels LIST      series (6.1), releases (5.10.0-32) or newest, with commas between (default 5.10,6.1,6.12,newest)
-  --short             a test for each probe and each type of program, some four minutes for a kernel on two processors;
+  --short             a test for each probe and each type of program, some five minutes for a kernel on two processors;
                       where Debian's packages cannot be had, it is skipped
   --out FILE          put the report into this file too, between its lines <!-- test:kernels --> and <!-- end -->
   --help              show this
