@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { neededCapabilities } from './contract/capabilities.ts';
-import { createLog, type Log } from './contract/log.ts';
+import { createLineWriter, createLog, type Log } from './contract/log.ts';
 import { mountPaths, paths } from './contract/pod.ts';
 import { builtinProbes } from './contract/probes.ts';
 import type { Format } from './exposition/format.ts';
@@ -25,6 +25,7 @@ const settleTime = 100;
  * itself. Resolves to the exit code.
  */
 export async function serve(identity: Identity, port: number, programs: readonly string[]): Promise<number> {
+  const write = createLineWriter(process.stdout);
   const log: Log = (...line) => createLog(write, sidecar.status.settings?.logLevel)(...line);
   const emptied = emptyOtherThreads();
   const privilege = createPrivilege();
@@ -58,10 +59,6 @@ export async function serve(identity: Identity, port: number, programs: readonly
     for (const stop of watched) stop();
     await sidecar.close();
   }
-}
-
-function write(line: string): void {
-  process.stdout.write(line);
 }
 
 function routesOf(identity: Identity, sidecar: Sidecar, own: OwnMetrics, privilege: Privilege): Routes {

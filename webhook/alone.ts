@@ -1,5 +1,5 @@
 import { writeFile } from 'node:fs/promises';
-import { createLog } from '../sidecar/contract/log.ts';
+import { createLineWriter, createLog } from '../sidecar/contract/log.ts';
 import { createAuthority } from './certificates/authority.ts';
 import { systemClock } from './certificates/clock.ts';
 import { keepCertificate } from './certificates/keeper.ts';
@@ -32,7 +32,7 @@ export async function serveAlone({
   caFile,
   ...address
 }: Options): Promise<number> {
-  const log = createLog((line) => process.stdout.write(line));
+  const log = createLog(createLineWriter(process.stdout));
   const metrics = createMetrics();
   const authority = await createAuthority();
   const config = {

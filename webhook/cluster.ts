@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import type { KubeConfig } from '@kubernetes/client-node';
-import { createLog } from '../sidecar/contract/log.ts';
+import { createLineWriter, createLog } from '../sidecar/contract/log.ts';
 import { keepConfiguredCertificate } from './certificates/configured.ts';
 import type { Keeper } from './certificates/keeper.ts';
 import { CommandError, exit } from './cli/command.ts';
@@ -31,7 +31,7 @@ interface Options {
 export async function serveCluster({ config: file, kubeconfig, ...address }: Options): Promise<number> {
   const config = readConfig(file);
   const api = createApi(open(kubeconfig));
-  const log = createLog((line) => process.stdout.write(line));
+  const log = createLog(createLineWriter(process.stdout));
   const metrics = createMetrics();
   const report = createReport({ api, counter: metrics.events, log });
   const namespaces = watchNamespaces(api, log);

@@ -1,3 +1,5 @@
+import type { Writable } from 'node:stream';
+
 /** In ascending order. */
 export const logLevels = ['debug', 'info', 'warn', 'error'] as const;
 export type LogLevel = (typeof logLevels)[number];
@@ -21,4 +23,27 @@ export function createLog(write: (line: string) => void, threshold: LogLevel = '
 
 function clip(text: string): string {
   return text.length > maxFieldLength ? `${text.slice(0, maxFieldLength)}…` : text;
+}
+
+/** Bytes that wait for a reader who has stalled. */
+const maxWaiting = 1024 * 1024;
+
+/**
+ * Writes lines to a stream for as long as its reader keeps up. Those that come while a mebibyte waits are left out, so that a
+ * stalled reader takes no memory, and how many they were is the first line after that.
+ */
+export function createLineWriter(stream: Writable): (line: string) => void {
+  let dropped = 0;
+  const tell = createLog((line) => stream.write(line));
+  return (line) => {
+    if (stream.writableLength > maxWaiting) {
+      dropped++;
+      return;
+    }
+    if (dropped > 0) {
+      tell('warn', 'lines of the log are left out: its reader was too slow', { lines: dropped });
+      dropped = 0;
+    }
+    stream.write(line);
+  };
 }

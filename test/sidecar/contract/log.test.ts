@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { Writable } from 'node:stream';
 import { test } from 'node:test';
-import { createLog } from '../../../sidecar/contract/log.ts';
+import { createLineWriter, createLog } from '../../../sidecar/contract/log.ts';
 
 test('a log line is one line of JSON of bounded length, whatever a client wrote', () => {
   const lines: string[] = [];
@@ -20,4 +22,27 @@ test('lines below the threshold are left out', () => {
     lines.map((line) => JSON.parse(line).msg),
     ['warn', 'error'],
   );
+});
+
+test('a reader who stalls takes no more than a mebibyte, and is told how many lines are missing', async () => {
+  const read: string[] = [];
+  let goOn = () => {};
+  const stream = new Writable({
+    write(chunk, _, done) {
+      read.push(String(chunk));
+      if (read.length > 1) done();
+      else goOn = done;
+    },
+  });
+  const write = createLineWriter(stream);
+  const line = `${'x'.repeat(1023)}\n`;
+  for (let index = 0; index < 5000; index++) write(line);
+  assert.ok(stream.writableLength < 1.1 * 1024 * 1024);
+  const drained = once(stream, 'drain');
+  goOn();
+  await drained;
+  const kept = read.length;
+  write('the next\n');
+  assert.equal(JSON.parse(read[kept]!).lines, 5000 - kept);
+  assert.deepEqual(read.slice(kept + 1), ['the next\n']);
 });
