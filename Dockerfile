@@ -24,7 +24,7 @@ COPY --from=files /webhook/ /
 COPY build/webhook/ /usr/lib/bpf-sidecar/
 USER 65532:65532
 ENV GLIBC_TUNABLES=glibc.malloc.arena_max=1
-ENTRYPOINT ["/usr/local/bin/node", "--max-semi-space-size=8", "/usr/lib/bpf-sidecar/bpf-sidecar.cjs"]
+ENTRYPOINT ["/usr/local/bin/node", "--max-semi-space-size=4", "/usr/lib/bpf-sidecar/bpf-sidecar.cjs"]
 
 FROM scratch AS sidecar
 COPY --from=files /sidecar/ /

@@ -29,9 +29,9 @@ export const sidecarCommand = [process.execPath, ...sidecarFlags, join(build, 's
 
 /**
  * How the image runs Node for the webhook, and with which environment. What a review leaves behind is gone before it can grow
- * old in a young generation of this size: a smaller one makes the old one grow, by 20 MiB with 100 connections.
+ * old in a young generation of this size. After a million, by 100 connections, 118 MiB are resident; 120 with 8, 157 with 2.
  */
-export const webhookFlags = ['--max-semi-space-size=8'];
+export const webhookFlags = ['--max-semi-space-size=4'];
 export const webhookEnvironment = { GLIBC_TUNABLES: 'glibc.malloc.arena_max=1' };
 
 /** How the image starts the bundled webhook. */

@@ -1,6 +1,6 @@
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -8,6 +8,7 @@ import { environment, mountPaths, paths } from '../../sidecar/contract/pod.ts';
 import { builtinProbes } from '../../sidecar/contract/probes.ts';
 import { sidecarCommand, sidecarEnvironment } from '../image.ts';
 import { type Container, createSandbox, type Sandbox } from '../node/sandbox.ts';
+import { mebibytesOf, readMemory } from './memory.ts';
 import type { Row } from './row.ts';
 
 const starts = 5;
@@ -38,17 +39,16 @@ async function measure(
       await (await fetch(url(paths.metrics))).text();
       await delay(scrapeSeconds * 1000);
     }
-    return readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8');
+    return readMemory(pid);
   });
-  const mebibytes = (name: string) => Number(new RegExp(`^${name}: +(\\d+)`, 'm').exec(memory)![1]) / 1024;
   const settled = `after ${settleSeconds} s of scrapes`;
   const rows = [
     [
       `from its start to /metrics, median of ${starts}`,
       `${times.sort((a, b) => a - b)[Math.floor(starts / 2)]!.toFixed(0)} ms`,
     ],
-    [`resident memory ${settled}`, `${mebibytes('Rss').toFixed(1)} MiB`],
-    [`of that its own (anonymous) ${settled}`, `${mebibytes('Anonymous').toFixed(1)} MiB`],
+    [`resident memory ${settled}`, `${mebibytesOf(memory, 'Rss').toFixed(1)} MiB`],
+    [`of that its own (anonymous) ${settled}`, `${mebibytesOf(memory, 'Anonymous').toFixed(1)} MiB`],
   ];
   return rows.map(([name, value], index) => ({
     what: `sidecar with ${what}, ${name}`,

@@ -23,7 +23,7 @@ const body = JSON.stringify(reviewOf(askingPod(), '705ab4f5-6393-11e8-b7cc-42010
 
 /** What the webhook manages over TLS on one core, how long a review takes, and what a million of them leave behind. */
 export async function benchWebhook(): Promise<Row[]> {
-  const webhook = await startWebhook();
+  const webhook = await startWebhook({ oneCore: true });
   try {
     const on = webhook.pinned ? ' on one core' : '';
     const rows: Row[] = [];
@@ -37,10 +37,10 @@ export async function benchWebhook(): Promise<Row[]> {
     for (const number of connections) {
       const loads = [];
       for (let round = 0; round < rounds; round++) loads.push(await count(number));
-      const best = loads.toSorted((a, b) => a.rate - b.rate)[Math.floor(rounds / 2)]!;
+      const median = loads.toSorted((a, b) => a.rate - b.rate)[Math.floor(rounds / 2)]!;
       rows.push({
         what: `webhook${on}, ${number} ${number === 1 ? 'connection' : 'connections'}: reviews/s (p50, p99)`,
-        value: `${best.rate.toFixed(0)} (${best.p50}, ${best.p99})`,
+        value: `${median.rate.toFixed(0)} (${median.p50}, ${median.p99})`,
         ...(number !== 1 && { target: `${target}` }),
       });
     }
@@ -115,6 +115,8 @@ async function pace({ address, ca }: Webhook, rate: number): Promise<number[]> {
     for await (const chunk of response) answer += chunk;
     if (!answer.includes('"patch"')) throw new Error(`the webhook answered without a patch: ${answer}`);
   };
+  // The handshakes are not what is measured: an API server keeps its connections.
+  await Promise.all(Array.from({ length: connections[2] }, post));
   const start = performance.now();
   const latencies = await Promise.all(
     Array.from({ length: seconds * rate }, async (_, n) => {
