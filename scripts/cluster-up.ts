@@ -1,5 +1,5 @@
 /** `npm run cluster:up`: a real cluster on this machine, with the chart installed. See --help. */
-import { parseArgs } from 'node:util';
+import { runScript } from './cluster/command-line.ts';
 import { installChart, release } from './cluster/node/chart.ts';
 import { logDirectory } from './cluster/node/daemon.ts';
 import { isThere } from './cluster/node/enclosure.ts';
@@ -49,17 +49,4 @@ async function main(): Promise<number> {
   }
 }
 
-function readOptions() {
-  try {
-    return parseArgs({ options: { help: { type: 'boolean', default: false } } }).values;
-  } catch (error) {
-    return (error as Error).message;
-  }
-}
-
-const options = readOptions();
-if (typeof options === 'string') {
-  complain(`${options}; see --help`);
-  process.exitCode = 2;
-} else if (options.help) process.stdout.write(help);
-else process.exitCode = await main();
+await runScript({ name: 'cluster:up', help, main });

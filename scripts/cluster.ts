@@ -1,6 +1,6 @@
 /** `npm run cluster`: an API server to try things on. See --help. */
-import { parseArgs } from 'node:util';
 import { type Cluster, startCluster } from './cluster/cluster.ts';
+import { runScript } from './cluster/command-line.ts';
 import { createMonitorCrds } from './cluster/crds.ts';
 import { seconds } from './cluster/say.ts';
 
@@ -53,18 +53,9 @@ async function main(monitorCrds: boolean): Promise<number> {
   }
 }
 
-function readOptions() {
-  try {
-    const boolean = { type: 'boolean', default: false } as const;
-    return parseArgs({ options: { 'monitor-crds': boolean, help: boolean } }).values;
-  } catch (error) {
-    return (error as Error).message;
-  }
-}
-
-const options = readOptions();
-if (typeof options === 'string') {
-  complain(`${options}; see --help`);
-  process.exitCode = 2;
-} else if (options.help) process.stdout.write(help);
-else process.exitCode = await main(options['monitor-crds']);
+await runScript({
+  name: 'cluster',
+  help,
+  switches: ['monitor-crds'],
+  main: (chosen) => main(chosen.has('monitor-crds')),
+});

@@ -2,18 +2,19 @@
  * `npm run scale:node [-- --pods N]`: what injected pods cost a node, on the cluster of this machine: memory of the sidecars, CPU
  * while they are scraped, requests to the API server, and the time until pods are Ready, with the sidecar and without.
  */
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { KubeConfig } from '@kubernetes/client-node';
 import { createApi } from '../webhook/kubernetes/client.ts';
+import { mebibytesOf, readMemory } from './bench/memory.ts';
 import { quantile } from './bench/quantile.ts';
 import { installChart } from './cluster/node/chart.ts';
 import { pauseImage } from './cluster/node/containerd.ts';
+import { cgroupsOf } from './cluster/node/enclosure.ts';
 import { removeNode, startNode } from './cluster/node/node.ts';
-import { cgroupName, kubeconfigFile } from './cluster/node/place.ts';
-import { cgroupRoot } from './node/cgroups.ts';
+import { kubeconfigFile } from './cluster/node/place.ts';
 
 const namespace = 'scale';
 /** Of Prometheus; and how many of them are measured. */
@@ -97,7 +98,7 @@ try {
   await measured('with the sidecar', { 'bpf.sh/inject': 'true' });
   const sidecars = (await list()).map(({ status }) => ({
     address: status.podIP!,
-    pid: pidOf(status.initContainerStatuses![0]!.containerID!.replace('containerd://', '')),
+    pid: pidOf(status.initContainerStatuses![0]!.containerID!),
   }));
 
   const scrapeAll = () =>
@@ -118,7 +119,7 @@ try {
   );
   say(`requests to the API server meanwhile: ${(((await requests()) - load) / seconds).toFixed(1)} a second`);
   for (const field of ['Rss', 'Pss', 'Anonymous', 'Private_Clean', 'Shared_Clean']) {
-    const mebibytes = sidecars.map(({ pid }) => memory(pid, field) / 1024);
+    const mebibytes = sidecars.map(({ pid }) => mebibytesOf(readMemory(pid), field));
     say(
       `${field} of a sidecar: ${quantile(mebibytes, 0.5).toFixed(1)} MiB in the median, ${quantile(mebibytes, 1).toFixed(1)} the most`,
     );
@@ -132,18 +133,9 @@ function isReady({ type, status }: { type: string; status: string }): boolean {
 }
 
 /** The process of a container. */
-function pidOf(id: string): number {
-  const root = join(cgroupRoot(), cgroupName);
-  const cgroup = readdirSync(root, { recursive: true, encoding: 'utf8' }).find((path) =>
-    path.endsWith(`/${id}`),
-  )!;
-  return Number(readFileSync(join(root, cgroup, 'cgroup.procs'), 'utf8'));
-}
-
-/** Kibibytes; see proc_pid_smaps(5). */
-function memory(pid: number, field: string): number {
-  const text = readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8');
-  return Number(new RegExp(`^${field}: +(\\d+)`, 'm').exec(text)![1]);
+function pidOf(containerId: string): number {
+  const [cgroup] = cgroupsOf(containerId);
+  return Number(readFileSync(join(cgroup!, 'cgroup.procs'), 'utf8'));
 }
 
 /** Seconds of CPU that each process has had: fields 14 and 15 of proc_pid_stat(5), in hundredths. */

@@ -11,13 +11,12 @@ import { parse } from 'yaml';
 import { monitorCrds } from '../../scripts/cluster/crds.ts';
 import { temporaryDirectory } from '../../scripts/cluster/directory.ts';
 import { kubernetesTool, noTools } from '../../scripts/cluster/tools.ts';
-import { failure, watch } from '../../scripts/node/child.ts';
 import { createAuthority } from '../../webhook/certificates/authority.ts';
 import { chart, type Rendered, render } from '../charts/chart.ts';
 import { matrix } from '../charts/matrix.ts';
 import { testCluster } from '../support/cluster.ts';
 import { eventually } from '../support/eventually.ts';
-import { start } from '../webhook/cli/executable.ts';
+import { startReplica } from '../support/replica.ts';
 import type { Raw } from '../webhook/fixtures.ts';
 
 const cluster = await testCluster();
@@ -269,18 +268,10 @@ describe('the chart at a real API server', { skip: noTools }, async () => {
       const { body } = await cluster.call('POST', account, { spec: {} });
       writeFileSync(file('kubeconfig'), kubeconfigWith(body.status.token), { mode: 0o600 });
 
-      const lines: string[] = [];
-      const ready = Promise.withResolvers<void>();
-      const options = ['--host', '127.0.0.1', '--port', '0', '--config', file('config.yaml')];
-      const replica = watch(start(['webhook', ...options, '--kubeconfig', file('kubeconfig')]), (line) => {
-        lines.push(line);
-        if (JSON.parse(line).msg === 'ready') ready.resolve();
+      const { lines } = await startReplica(cluster, {
+        config: file('config.yaml'),
+        kubeconfig: file('kubeconfig'),
       });
-      cluster.defer(() => replica.terminate(5));
-      await Promise.race([
-        ready.promise,
-        replica.ended.then(() => assert.fail(failure('the webhook', replica))),
-      ]);
 
       for (const kind of ['mutating', 'validating']) {
         const { webhooks } = await get(

@@ -7,10 +7,10 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { parseAllDocuments } from 'yaml';
 import { temporaryDirectory } from '../../scripts/cluster/directory.ts';
 import { kubernetesTool, noTools } from '../../scripts/cluster/tools.ts';
-import { failure, watch } from '../../scripts/node/child.ts';
 import { chart } from '../charts/chart.ts';
 import { testCluster } from '../support/cluster.ts';
-import { run, start } from '../webhook/cli/executable.ts';
+import { startReplica } from '../support/replica.ts';
+import { run } from '../webhook/cli/executable.ts';
 import type { Raw } from '../webhook/fixtures.ts';
 
 const cluster = await testCluster();
@@ -102,7 +102,7 @@ test('check tells what is wrong with an installation, and which pods lack their 
     `FAILED Service ${place}/${name}: 0 of 0 endpoints are ready; no pod gets a sidecar while no replica answers`,
   ]);
 
-  await startReplica(place, name);
+  await startReplicaOf(place, name);
   await post(`/apis/discovery.k8s.io/v1/namespaces/${place}/endpointslices`, {
     metadata: { name, labels: { 'kubernetes.io/service-name': name } },
     addressType: 'IPv4',
@@ -227,17 +227,11 @@ async function kubeconfigOf(namespace: string, account: string): Promise<string>
 }
 
 /** A replica of the webhook on this machine, which keeps the caBundle of the release. */
-async function startReplica(namespace: string, name: string): Promise<void> {
+async function startReplicaOf(namespace: string, name: string): Promise<void> {
   const directory = temporaryDirectory('bpf-sidecar-check-');
   cluster.defer(directory.remove);
   const { body } = await cluster.call('GET', `/api/v1/namespaces/${namespace}/configmaps/${name}`);
   const file = join(directory.path, 'config.yaml');
   writeFileSync(file, body.data['config.yaml']);
-  const ready = Promise.withResolvers<void>();
-  const options = ['--host', '127.0.0.1', '--port', '0', '--config', file, '--kubeconfig', kubeconfig];
-  const replica = watch(start(['webhook', ...options]), (line) => {
-    if (JSON.parse(line).msg === 'ready') ready.resolve();
-  });
-  cluster.defer(() => replica.terminate(5));
-  await Promise.race([ready.promise, replica.ended.then(() => assert.fail(failure('the webhook', replica)))]);
+  await startReplica(cluster, { config: file, kubeconfig });
 }

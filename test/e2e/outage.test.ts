@@ -1,16 +1,15 @@
 import assert from 'node:assert/strict';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { stringify } from 'yaml';
 import { temporaryDirectory } from '../../scripts/cluster/directory.ts';
-import { failure, watch } from '../../scripts/node/child.ts';
 import { reviewOf } from '../../scripts/node/review.ts';
 import { readBundle } from '../../webhook/certificates/pem.ts';
 import { testCluster } from '../support/cluster.ts';
 import { eventually } from '../support/eventually.ts';
+import { startReplica } from '../support/replica.ts';
 import { unsteadyRoad } from '../support/unsteady.ts';
-import { start } from '../webhook/cli/executable.ts';
 import { createClient, mutateCall } from '../webhook/client.ts';
 import { askingPod, type Raw } from '../webhook/fixtures.ts';
 
@@ -21,57 +20,33 @@ const configurations = '/apis/admissionregistration.k8s.io/v1/mutatingwebhookcon
 const name = `outage-${namespace}`;
 
 /** A replica of the webhook, whose road to the API server can fail. */
-async function startReplica() {
-  const { server, caData } = cluster.config.getCurrentCluster()!;
-  const { token } = cluster.config.getCurrentUser()!;
+async function startUnsteadyReplica() {
+  const { server } = cluster.config.getCurrentCluster()!;
   const road = await unsteadyRoad(Number(new URL(server).port));
   cluster.defer(road.close);
   const directory = temporaryDirectory('bpf-sidecar-outage-');
   cluster.defer(directory.remove);
-  const file = (content: object, called: string) => {
+  const write = (called: string, text: string) => {
     const path = join(directory.path, called);
-    writeFileSync(path, stringify(content), { mode: 0o600 });
+    writeFileSync(path, text, { mode: 0o600 });
     return path;
   };
-  const kubeconfig = file(
-    {
-      apiVersion: 'v1',
-      kind: 'Config',
-      clusters: [
-        {
-          name: 'c',
-          cluster: { server: `https://127.0.0.1:${road.port}`, 'certificate-authority-data': caData },
+  const ours = readFileSync(cluster.kubeconfig, 'utf8');
+  const { address } = await startReplica(cluster, {
+    kubeconfig: write('kubeconfig', ours.replaceAll(server, `https://127.0.0.1:${road.port}`)),
+    config: write(
+      'config.yaml',
+      stringify({
+        sidecar: { image: 'bpf-sidecar:test' },
+        monitors: { kind: 'PodMonitor', scope: 'namespace' },
+        certificate: {
+          authoritySecret: { namespace, name: 'ca' },
+          dnsNames: ['127.0.0.1'],
+          webhookConfigurations: { mutating: [name], validating: [] },
         },
-      ],
-      users: [{ name: 'u', user: { token } }],
-      contexts: [{ name: 'x', context: { cluster: 'c', user: 'u' } }],
-      'current-context': 'x',
-    },
-    'kubeconfig',
-  );
-  const config = file(
-    {
-      sidecar: { image: 'bpf-sidecar:test' },
-      monitors: { kind: 'PodMonitor', scope: 'namespace' },
-      certificate: {
-        authoritySecret: { namespace, name: 'ca' },
-        dnsNames: ['127.0.0.1'],
-        webhookConfigurations: { mutating: [name], validating: [] },
-      },
-    },
-    'config.yaml',
-  );
-  const ready = Promise.withResolvers<string>();
-  const options = ['--host', '127.0.0.1', '--port', '0', '--config', config, '--kubeconfig', kubeconfig];
-  const child = watch(start(['webhook', ...options]), (line) => {
-    const { msg, address } = JSON.parse(line);
-    if (msg === 'ready') ready.resolve(address);
+      }),
+    ),
   });
-  cluster.defer(() => child.terminate(5));
-  const address = await Promise.race([
-    ready.promise,
-    child.ended.then(() => assert.fail(failure('the webhook', child))),
-  ]);
   return { road, address };
 }
 
@@ -103,7 +78,7 @@ test('a webhook whose API server is gone, hangs or comes and goes answers by wha
   const { status } = await cluster.call('POST', configurations, { metadata: { name }, webhooks });
   assert.equal(status, 201);
   cluster.defer(() => cluster.call('DELETE', `${configurations}/${name}`));
-  const { road, address } = await startReplica();
+  const { road, address } = await startUnsteadyReplica();
   const bundle = async (): Promise<string> => {
     const { body } = await cluster.call('GET', `${configurations}/${name}`);
     return Buffer.from((body as Raw).webhooks[0].clientConfig.caBundle, 'base64').toString();

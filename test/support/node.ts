@@ -145,3 +145,12 @@ export function sample(text: string, family: string, labels: Record<string, stri
   if (lines.length > 1) throw new Error(`several samples: ${lines.join('\n')}`);
   return lines.length === 0 ? undefined : Number(lines[0]!.split(' ').at(-1));
 }
+
+/** How often a container of the application has called times(2), as its sidecar tells. */
+export async function timesOf(
+  namespace: string,
+  pod: string,
+  container = 'app',
+): Promise<number | undefined> {
+  return sample(await metrics(namespace, pod), 'bpf_syscalls_total', { container, syscall: 'times' });
+}

@@ -1,5 +1,5 @@
 import { spawn, spawnSync } from 'node:child_process';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { cgroupRoot, removeCgroup } from '../../node/cgroups.ts';
 import { failure, watch } from '../../node/child.ts';
@@ -91,6 +91,16 @@ export async function removeEnclosure(): Promise<void> {
   // The link goes first: with its namespace it would go only some time later.
   if (exists(`/sys/class/net/${hostLink}`)) ip(`link delete ${hostLink}`);
   for (const cgroup of cgroups()) await removeCgroup(cgroup);
+}
+
+/** The cgroup of a container in every hierarchy, v2 first, by its id as the runtime has it: `containerd://…`. */
+export function cgroupsOf(containerId: string): string[] {
+  const [, id] = containerId.split('//');
+  return cgroups().flatMap((root) =>
+    readdirSync(root, { recursive: true, encoding: 'utf8' })
+      .filter((path) => path.endsWith(`/${id}`))
+      .map((path) => join(root, path)),
+  );
 }
 
 /** Its cgroup in every hierarchy, v2 first: that one has all processes. */

@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { before, describe, test } from 'node:test';
-import { cgroupName } from '../../../scripts/cluster/node/place.ts';
-import { mounts } from '../../../scripts/node/mounts.ts';
+import { cgroupsOf } from '../../../scripts/cluster/node/enclosure.ts';
 import { appImage, firstCalls } from '../../support/app.ts';
 import {
   apply,
@@ -14,27 +13,12 @@ import {
   install,
   inTime,
   kubectl,
-  metrics,
-  sample,
   skipped,
+  timesOf,
 } from '../../support/node.ts';
 import type { Raw } from '../../webhook/fixtures.ts';
 
-/** The cgroup of a container in each hierarchy, v2 last. */
-function cgroupsOf(id: string): string[] {
-  const hierarchies = mounts().filter(({ type }) => type === 'cgroup' || type === 'cgroup2');
-  return hierarchies
-    .sort((a, b) => a.type.localeCompare(b.type))
-    .map(({ target }) => join(target, cgroupName))
-    .flatMap((root) =>
-      readdirSync(root, { recursive: true, encoding: 'utf8' })
-        .filter((path) => path.endsWith(`/${id}`))
-        .map((path) => join(root, path)),
-    );
-}
-
-const idOf = (pod: Raw): string =>
-  pod.status.initContainerStatuses[0].containerID.replace('containerd://', '');
+const idOf = (pod: Raw): string => pod.status.initContainerStatuses[0].containerID;
 
 /** Takes more memory than the limit of the cgroup leaves. What is in there already is killed first: kubelet says so. */
 function hog(cgroups: readonly string[], mebibytes: number): ChildProcess {
@@ -54,8 +38,6 @@ describe('on a node', skipped, () => {
   });
 
   const podOf = (name: string) => get(`/api/v1/namespaces/${namespace}/pods/${name}`);
-  const timesOf = async (name: string) =>
-    sample(await metrics(namespace, name), 'bpf_syscalls_total', { container: 'app', syscall: 'times' });
 
   async function startPod(name: string): Promise<Raw> {
     await apply({
@@ -72,7 +54,7 @@ describe('on a node', skipped, () => {
       },
     });
     await kubectl('wait', '--namespace', namespace, '--for=condition=Ready', '--timeout=120s', `pod/${name}`);
-    assert.equal(await timesOf(name), firstCalls);
+    assert.equal(await timesOf(namespace, name), firstCalls);
     return podOf(name);
   }
 
@@ -90,14 +72,14 @@ describe('on a node', skipped, () => {
   async function assertUnharmed(name: string, app: Raw): Promise<void> {
     const [now] = (await podOf(name)).status.containerStatuses;
     assert.deepEqual([now.restartCount, now.containerID, now.ready], [0, app.containerID, true]);
-    assert.equal((await timesOf(name)) ?? 0, 0);
+    assert.equal((await timesOf(namespace, name)) ?? 0, 0);
     await kubectl('exec', '--namespace', namespace, name, '-c', 'app', '--', '/program', 'done');
-    await inTime(async () => assert.equal(await timesOf(name), firstCalls));
+    await inTime(async () => assert.equal(await timesOf(namespace, name), firstCalls));
   }
 
   test('a sidecar that is killed comes back, and its application does not notice', async () => {
     const pod = await startPod('killed');
-    const procs = readFileSync(join(cgroupsOf(idOf(pod)).at(-1)!, 'cgroup.procs'), 'utf8');
+    const procs = readFileSync(join(cgroupsOf(idOf(pod))[0]!, 'cgroup.procs'), 'utf8');
     process.kill(Number(procs.trim()), 'SIGKILL');
     assert.equal((await restarted('killed')).exitCode, 128 + 9);
     await assertUnharmed('killed', pod.status.containerStatuses[0]);

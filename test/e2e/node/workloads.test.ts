@@ -12,6 +12,7 @@ import {
   pods,
   sample,
   skipped,
+  timesOf,
   tool,
 } from '../../support/node.ts';
 import type { Raw } from '../../webhook/fixtures.ts';
@@ -25,9 +26,6 @@ const template = (name: string, mode: string, spec: object = {}) => ({
   metadata: { labels: { app: name }, annotations: asks },
   spec: { containers: [container(mode)], terminationGracePeriodSeconds: 5, ...spec },
 });
-
-const timesOf = async (namespace: string, pod: string, container = 'app') =>
-  sample(await metrics(namespace, pod), 'bpf_syscalls_total', { container, syscall: 'times' });
 
 /** Resolves to the pods of a workload when so many are Ready. */
 const untilReady = (namespace: string, app: string, count = 1): Promise<Raw[]> =>
