@@ -140,12 +140,17 @@ export async function close(server: Server, grace: number): Promise<void> {
   for (const timer of timers) clearTimeout(timer);
 }
 
-/** A request that cannot be answered with a review; `reason` is its metric label. */
+/** Why a request cannot be answered with a review, as the metric calls it. */
+export const refusalReasons = ['incomplete', 'internal', 'not-a-review', 'not-json', 'too-large'] as const;
+
+type RefusalReason = (typeof refusalReasons)[number];
+
+/** A request that cannot be answered with a review. */
 class Refusal extends Error {
   readonly status: number;
-  readonly reason: string;
+  readonly reason: RefusalReason;
 
-  constructor(status: number, reason: string, message: string) {
+  constructor(status: number, reason: RefusalReason, message: string) {
     super(message);
     this.status = status;
     this.reason = reason;

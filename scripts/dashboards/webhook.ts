@@ -34,7 +34,7 @@ const rows: readonly Row[] = [
             }),
           ),
         ],
-        note: 'Reasons are explained in docs/cli.md.',
+        note: 'Reasons are explained in docs/troubleshooting.md.',
       },
       {
         title: 'Mistakes in pod templates',

@@ -28,7 +28,6 @@ const always: readonly Capability[] = ['BPF', 'PERFMON'];
 /** To load a program of any kind, without attaching it. */
 export const toLoad: readonly Capability[] = ['BPF', 'PERFMON', 'NET_ADMIN'];
 
-/** Beyond those: programs on packets and sockets. */
 /** Beyond those: programs on packets and sockets (NET_ADMIN), the names of the kernel's functions (SYSLOG). */
 const ofProbes: Record<(typeof builtinProbes)[number], readonly Capability[]> = {
   cpu: [],

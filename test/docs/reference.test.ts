@@ -8,7 +8,6 @@ import { readAnnotations } from '../../sidecar/contract/annotations.ts';
 import { neededCapabilities } from '../../sidecar/contract/capabilities.ts';
 import { parseMetricSpec } from '../../sidecar/contract/metric-spec-yaml.ts';
 import { builtinProbes } from '../../sidecar/contract/probes.ts';
-import { skipReasons } from '../../webhook/admission/reasons.ts';
 import { documents, fences, firstCells, read, tableAfter } from './documents.ts';
 
 const root = join(import.meta.dirname, '../..');
@@ -26,12 +25,6 @@ function assertListed(names: Iterable<string>, listed: readonly string[]): void 
     'is in the code and not in the document',
   );
 }
-
-test('the command line document explains every reason for a skip, and the warning ones as such', () => {
-  assertListed(Object.keys(skipReasons), firstCells('docs/cli.md'));
-  for (const [reason, { warn }] of Object.entries(skipReasons))
-    assert.equal(new RegExp(`^\\| \`${reason}\` \\(warning`, 'm').test(read('docs/cli.md')), warn, reason);
-});
 
 test('the annotations document has every annotation', () => {
   const [problem] = readAnnotations({ 'bpf.sh/': '' }).problems;

@@ -28,4 +28,7 @@ export interface Remark {
   failure?: Failure;
 }
 
-export type Failure = 'secret' | 'bundle' | 'directory' | 'internal';
+/** What can fail about the certificate, as the metric calls it. */
+export const failures = ['secret', 'bundle', 'directory', 'internal'] as const;
+
+export type Failure = (typeof failures)[number];

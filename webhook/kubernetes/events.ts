@@ -23,12 +23,14 @@ export interface ReportedEvent {
   message: string;
 }
 
+/** What becomes of an Event, as the metric calls it. */
+export const eventResults = ['written', 'failed', 'dropped'] as const;
+
 /** Takes an Event to be written soon. It never fails and never waits. */
 export type Report = (event: ReportedEvent) => void;
 
 export interface EventOptions {
   api: Pick<Api, 'call'>;
-  /** `result` is written, failed or dropped. */
   counter: Counter<'result'>;
   log: Log;
 }
@@ -67,13 +69,14 @@ export function createReport({ api, counter, log }: EventOptions): Report {
   let timer: NodeJS.Timeout | undefined;
   let failures = 0;
   let nextComplaint = 0;
+  const tally = (result: (typeof eventResults)[number]) => counter.inc({ result });
 
   function report(event: ReportedEvent): void {
     const { about, reason, message } = event;
     const key = JSON.stringify([about, reason, message]);
     const entry = entries.get(key) ?? newEntry(event);
     if (!entry) {
-      counter.inc({ result: 'dropped' });
+      tally('dropped');
       return;
     }
     entry.waiting++;
@@ -112,9 +115,9 @@ export function createReport({ api, counter, log }: EventOptions): Report {
     entry.due = performance.now() + patience.repetition;
     try {
       if (!(entry.name !== undefined && (await recount(entry, count)))) await create(entry, count);
-      counter.inc({ result: 'written' });
+      tally('written');
     } catch (error) {
-      counter.inc({ result: 'failed' });
+      tally('failed');
       complain(error as Error);
     }
   }

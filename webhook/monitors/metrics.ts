@@ -1,6 +1,9 @@
 import { Counter, Gauge, type Registry } from 'prom-client';
 
-export type MonitorResult = 'written' | 'unchanged' | 'deleted' | 'failed';
+/** What comes of a look at what tells Prometheus of a group of pods. */
+export const monitorResults = ['written', 'unchanged', 'deleted', 'failed'] as const;
+
+export type MonitorResult = (typeof monitorResults)[number];
 
 export interface MonitorMetrics {
   results: Counter<'result'>;
@@ -38,8 +41,7 @@ export function createMonitorMetrics(
     labelNames: ['result'],
     registers,
   });
-  for (const result of ['written', 'unchanged', 'deleted', 'failed'] satisfies MonitorResult[])
-    results.inc({ result }, 0);
+  for (const result of monitorResults) results.inc({ result }, 0);
   return {
     results,
     installed: new Gauge({

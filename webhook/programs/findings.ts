@@ -70,7 +70,7 @@ export function watchFindings(options: FindingsOptions): (known: Known) => Findi
     if (problem) throw problem;
   }
 
-  void runRounds({ log, signal, pause, what: 'look at what BPF resources name' }, round);
+  void runRounds({ log, signal, pause, complaint: 'cannot look at what BPF resources name' }, round);
   return ({ uid, generation }) => {
     const last = looked.get(uid);
     return last?.generation === generation ? last.found : undefined;

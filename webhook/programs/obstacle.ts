@@ -4,7 +4,7 @@ import type { Finding } from './status.ts';
 export class Obstacle extends Error {
   readonly finding: Finding;
 
-  constructor(status: Finding['status'], reason: string, message: string) {
+  constructor(status: Finding['status'], reason: Finding['reason'], message: string) {
     super(message);
     this.finding = { status, reason, message };
   }

@@ -82,7 +82,7 @@ export function watchPrograms(options: ProgramsOptions): Programs {
     }
   }
 
-  void runRounds({ log, signal, pause, what: 'write the status of BPF resources' }, round);
+  void runRounds({ log, signal, pause, complaint: 'cannot write the status of BPF resources' }, round);
   return {
     programsOf: known.of,
     isPending: () => !known.watched.isSynced() && known.watched.problem() === undefined,

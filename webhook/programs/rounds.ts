@@ -3,10 +3,10 @@ import type { Log } from '../../sidecar/contract/log.ts';
 
 /**
  * Runs `action` again and again until the signal, with `pause` milliseconds between, half of it at random so that the
- * replicas do not all write at once. What goes wrong is told in the log, once as long as it stays the same.
+ * replicas do not all write at once. What goes wrong is told in the log as `complaint`, once as long as it stays the same.
  */
 export async function runRounds(
-  { log, signal, pause, what }: { log: Log; signal: AbortSignal; pause: number; what: string },
+  { log, signal, pause, complaint }: { log: Log; signal: AbortSignal; pause: number; complaint: string },
   action: () => Promise<void>,
 ): Promise<void> {
   let lastProblem: string | undefined;
@@ -18,7 +18,7 @@ export async function runRounds(
       lastProblem = undefined;
     } catch (error) {
       const { message } = error as Error;
-      if (message !== lastProblem && !signal.aborted) log('warn', `cannot ${what}`, { error: message });
+      if (message !== lastProblem && !signal.aborted) log('warn', complaint, { error: message });
       lastProblem = message;
     }
   }

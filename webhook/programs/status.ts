@@ -1,11 +1,25 @@
 import type { InvalidProgram } from './resolve.ts';
 import type { Program } from './resource.ts';
 
+/** What a condition of a resource has as its reason: one word, for programs. */
+export const conditionReasons = {
+  Accepted: ['Valid', 'Invalid', 'NotAllowed'],
+  Available: [
+    'Available',
+    'ConfigMapMissing',
+    'SecretMissing',
+    'KeyMissing',
+    'NotAnObject',
+    'NameTaken',
+    'NotPermitted',
+  ],
+  Loaded: ['Attached', 'NotAttached', 'NoPods', 'NoAnswer'],
+} as const;
+
 /** What is found out about one side of a resource. */
 export interface Finding {
   status: 'True' | 'False' | 'Unknown';
-  /** One word, for programs. */
-  reason: string;
+  reason: (typeof conditionReasons)[keyof typeof conditionReasons][number];
   /** One sentence, for people. */
   message: string;
 }

@@ -25,7 +25,10 @@ export type Judgement =
   /** It asks for a sidecar and has none. `cause` is one word for it, `message` one sentence. */
   | { state: 'without'; cause: Cause; message: string };
 
-type Cause = SkipReason | 'namespace-not-served' | 'not-recreated' | 'not-asked';
+/** Why a pod is without its sidecar, beside the reasons for a skip. */
+export const causes = ['namespace-not-served', 'not-recreated', 'not-asked'] as const;
+
+type Cause = SkipReason | (typeof causes)[number];
 
 /** What there is to say of a pod, raw as the API server has it; nothing of one that has nothing of ours. Pure. */
 export function judgePod(
