@@ -1,18 +1,21 @@
 /** One pod through the whole of bpf-sidecar on this machine, from its manifest to its metrics: `npm run demo`. */
 
 import { once } from 'node:events';
-import { readFileSync, writeFileSync } from 'node:fs';
-import { constants, hostname } from 'node:os';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { constants, hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { V1Pod } from '@kubernetes/client-node';
 import jsonPatch from 'fast-json-patch';
 import { parse } from 'yaml';
+import { annotationPrefix } from '../sidecar/contract/annotations.ts';
 import { containerName, environment, paths } from '../sidecar/contract/pod.ts';
+import type { Report } from '../sidecar/report.ts';
 import { print } from '../webhook/cli/top/terminal.ts';
 import { beginLifetime, type Lifetime } from './demo/lifetime.ts';
 import { oneEnds, showLive } from './demo/live.ts';
 import { checkMachine } from './demo/machine.ts';
 import { help, type Options, readOptions, UsageError } from './demo/options.ts';
+import { type OwnFiles, type OwnProgram, placeOwnProgram } from './demo/own-program.ts';
 import { describePatch } from './demo/patch.ts';
 import { excerpt } from './demo/scrape.ts';
 import { detail, step } from './demo/steps.ts';
@@ -79,20 +82,21 @@ function report(error: unknown): number {
 }
 
 async function demonstrate(options: Options, { signal, defer }: Lifetime): Promise<void> {
+  const own = options.own && placeOwn(options.own, defer);
   const webhook = await step(
     'Webhook',
-    () => startWebhook(sidecarImage),
+    () => startWebhook(sidecarImage, own?.resource),
     ({ url }) => `listens on ${url}, with a certificate of its own CA`,
   );
   defer(() => webhook.terminate(5));
   signal.throwIfAborted();
 
-  const submitted = readManifest();
+  const submitted = readManifest(own);
   const answer = await step(
     'Admission',
     () => askWebhook(webhook, submitted, signal),
     ({ allowed, patch }) =>
-      `${manifest}, over TLS: ${allowed ? 'allowed' : 'refused'}, with a patch of ${patch.length} operations`,
+      `${manifest}${own ? ` with ${annotationPrefix}programs: ${own.name}` : ''}, over TLS: ${allowed ? 'allowed' : 'refused'}, with a patch of ${patch.length} operations`,
   );
   for (const warning of answer.warnings) detail(`! ${warning}`);
   for (const line of describePatch(answer.patch)) detail(line);
@@ -111,7 +115,7 @@ async function demonstrate(options: Options, { signal, defer }: Lifetime): Promi
 
   const running = await step(
     'Pod',
-    () => start(pod, sandbox, signal),
+    () => start(pod, sandbox, signal, own),
     ({ containers }) => `started ${containers.map((container) => container.name).join(', then ')}`,
   );
   defer(() => running.stop());
@@ -136,7 +140,8 @@ async function demonstrate(options: Options, { signal, defer }: Lifetime): Promi
   print();
   print(`What Prometheus scrapes, from ${url}${paths.metrics}`, 'heading');
   print();
-  for (const family of shownFamilies) for (const line of excerpt(last.text, family)) print(`  ${line}`);
+  const families = own ? await familiesOf(own, url) : shownFamilies;
+  for (const family of families) for (const line of excerpt(last.text, family)) print(`  ${line}`);
   print();
   if (options.metricsOut !== undefined) print(`  The last scrape is in ${options.metricsOut}.`);
   if (options.keep && !signal.aborted) {
@@ -155,17 +160,32 @@ async function demonstrate(options: Options, { signal, defer }: Lifetime): Promi
   }
 }
 
-function readManifest(): V1Pod {
-  return parse(readFileSync(join(import.meta.dirname, '..', manifest), 'utf8'));
+/** Files that a cluster would have of a user's own program, until the demo ends. */
+function placeOwn(files: OwnFiles, defer: Lifetime['defer']): OwnProgram {
+  const directory = mkdtempSync(join(tmpdir(), 'bpf-sidecar-demo-'));
+  defer(() => rmSync(directory, { recursive: true }));
+  return placeOwnProgram(files, directory);
+}
+
+function readManifest(own: OwnProgram | undefined): V1Pod {
+  const pod: V1Pod = parse(readFileSync(join(import.meta.dirname, '..', manifest), 'utf8'));
+  if (own) pod.metadata!.annotations![`${annotationPrefix}programs`] = own.name;
+  return pod;
 }
 
 /** A signal must not wait for a sidecar that never starts: it ends the pod, and with it the start. */
-async function start(pod: V1Pod, sandbox: Sandbox, signal: AbortSignal): Promise<RunningPod> {
+async function start(
+  pod: V1Pod,
+  sandbox: Sandbox,
+  signal: AbortSignal,
+  own: OwnProgram | undefined,
+): Promise<RunningPod> {
   const destroy = () => void sandbox.destroy();
   signal.addEventListener('abort', destroy);
   try {
     const hostPaths = { '/var/log/containers': sandbox.containerLogs };
-    return await startPod(pod, sandbox, { images, hostPaths });
+    const configMaps = own && { [own.name]: own.configMap };
+    return await startPod(pod, sandbox, { images, hostPaths, ...(configMaps && { configMaps }) });
   } finally {
     signal.removeEventListener('abort', destroy);
   }
@@ -179,6 +199,13 @@ async function assertReady(url: string, pod: RunningPod): Promise<void> {
   throw new Error(
     `the sidecar runs and is not ready: ${words}\n${failure(containerName, pod.containers[0]!)}`,
   );
+}
+
+/** The names of the metrics that a user's own program has become. */
+async function familiesOf({ name }: OwnProgram, url: string): Promise<readonly string[]> {
+  const response = await fetch(url, { headers: { accept: 'application/json' } });
+  const { probes } = (await response.json()) as Report;
+  return probes.find((probe) => probe.name === name)?.metrics ?? [];
 }
 
 async function askForPage(url: string): Promise<void> {

@@ -1,12 +1,17 @@
-/** Takes the pictures of the status page that the documents show, of the demo's pod at work: `npm run screenshots`. */
+/**
+ * Takes the pictures of the status page that the documents show, of the demo's pod at work with the program of the tutorial:
+ * `npm run screenshots`.
+ */
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { mkdirSync, mkdtempSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type BrowserContextOptions, chromium } from 'playwright-core';
+import { type Arch, compileObject } from './bpf/compile.ts';
 
 const folder = join(import.meta.dirname, '../docs/images');
 /** Seconds that the plots have been drawn for. */
@@ -24,6 +29,11 @@ const pictures: Readonly<Record<string, Picture>> = {
     colorScheme: 'light',
     from: '#family-bpf_syscall_duration_seconds',
   },
+  'tutorial.png': {
+    viewport: { width: 1280, height: 900 },
+    colorScheme: 'light',
+    from: '#family-bpf_loop_wakeups_total',
+  },
   'status-page-phone.png': {
     viewport: { width: 390, height: 844 },
     colorScheme: 'dark',
@@ -32,9 +42,17 @@ const pictures: Readonly<Record<string, Picture>> = {
   },
 };
 
-const demo = spawn(process.execPath, [join(import.meta.dirname, 'demo.ts'), '--keep', '--seconds', '1'], {
-  stdio: ['ignore', 'pipe', 'inherit'],
-});
+const example = join(import.meta.dirname, '../examples/event-loop');
+const object = join(mkdtempSync(join(tmpdir(), 'bpf-sidecar-screenshots-')), 'loop.bpf.o');
+await compileObject(join(example, 'loop.bpf.c'), object, process.arch as Arch);
+const demo = spawn(
+  process.execPath,
+  [
+    ...[join(import.meta.dirname, 'demo.ts'), '--keep', '--seconds', '1'],
+    ...['--program', object, '--spec', join(example, 'loop.yaml')],
+  ],
+  { stdio: ['ignore', 'pipe', 'inherit'] },
+);
 const browser = await chromium.launch({ executablePath: '/usr/bin/chromium', chromiumSandbox: false });
 try {
   const url = await addressOf();
@@ -64,6 +82,7 @@ try {
   await browser.close();
   demo.kill('SIGINT');
   await once(demo, 'exit');
+  rmSync(dirname(object), { recursive: true });
 }
 
 async function addressOf(): Promise<string> {

@@ -7,6 +7,7 @@ import { ProcessSource } from './certificates/process-source.ts';
 import { CommandError, exit } from './cli/command.ts';
 import { injectionConfig, type Privilege } from './config.ts';
 import { createMetrics } from './metrics.ts';
+import type { Program } from './programs/resource.ts';
 import { createMutate } from './reviews/mutate.ts';
 import { createTemplateCheck } from './reviews/templates.ts';
 import { createServer } from './server.ts';
@@ -16,6 +17,8 @@ interface Options {
   image: string;
   privilege: Privilege;
   nodeWide: boolean;
+  /** The BPF resources that pods may ask for, of whatever namespace. None is none for anybody. */
+  programs: ReadonlyMap<string, Program>;
   names: readonly string[];
   caFile: string;
   /** All where there is none. */
@@ -28,6 +31,7 @@ export async function serveAlone({
   image,
   privilege,
   nodeWide,
+  programs,
   names,
   caFile,
   ...address
@@ -39,7 +43,8 @@ export async function serveAlone({
     sidecar: injectionConfig(image, { privilege, nodeWide }),
     invalidAnnotations: 'admit' as const,
   };
-  const admission = { config, metrics, log };
+  const known = programs.size === 0 ? undefined : { resources: programs };
+  const admission = { config, metrics, log, programsOf: () => known };
   const answers = { '/mutate': createMutate(admission), '/templates': createTemplateCheck(admission) };
   const server = createServer({ answers, metrics, log });
   await writeFile(caFile, authority.certificate).catch((error: Error) => {

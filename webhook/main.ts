@@ -2,6 +2,8 @@ import { isIP } from 'node:net';
 import { serveAlone } from './alone.ts';
 import { CommandError, exit, parseOptions, readImage, readPrivilege, runCommand } from './cli/command.ts';
 import { serveCluster } from './cluster.ts';
+import { readProgramFiles } from './programs/files.ts';
+import type { Program } from './programs/resource.ts';
 
 const help = `Usage: bpf-sidecar webhook --config FILE [--kubeconfig FILE] [options]
        bpf-sidecar webhook --image IMAGE --dns-name NAME --ca-out FILE [options]
@@ -20,6 +22,7 @@ Alone:
   --privilege LEVEL  of the sidecar: privileged (the default); capabilities, only those that its probes need; or
                      attach-only, the same, and given up once the probes are attached, which cannot change then
   --allow-node-wide  let a user's own programs run for the whole node when their metric spec asks for it
+  --programs FILE    BPF resources (YAML) that the pods of every namespace may ask for (repeatable)
   --dns-name NAME    DNS name or IP address by which the API server calls (repeatable)
   --ca-out FILE      where to write the CA's certificate (PEM), for the caBundle
 
@@ -39,6 +42,7 @@ export function webhook(argv: string[]): Promise<number> {
       image: { type: 'string' },
       privilege: { type: 'string' },
       'allow-node-wide': { type: 'boolean' },
+      programs: { type: 'string', multiple: true },
       'dns-name': { type: 'string', multiple: true },
       'ca-out': { type: 'string' },
       host: { type: 'string' },
@@ -65,6 +69,7 @@ export function webhook(argv: string[]): Promise<number> {
       image: readImage(values.image!),
       privilege: readPrivilege(values.privilege ?? 'privileged'),
       nodeWide: values['allow-node-wide'] ?? false,
+      programs: readPrograms(values.programs ?? []),
       names: readNames(values['dns-name']!),
       caFile: values['ca-out']!,
       host,
@@ -74,7 +79,15 @@ export function webhook(argv: string[]): Promise<number> {
 }
 
 /** Options that go without an API server only. */
-const alone = ['image', 'privilege', 'allow-node-wide', 'dns-name', 'ca-out'] as const;
+const alone = ['image', 'privilege', 'allow-node-wide', 'programs', 'dns-name', 'ca-out'] as const;
+
+function readPrograms(files: string[]): Map<string, Program> {
+  try {
+    return readProgramFiles(files);
+  } catch (error) {
+    throw new CommandError(`--programs ${(error as Error).message}`, exit.usage);
+  }
+}
 
 const dnsName = /^(?=.{1,253}$)[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?(\.[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)*$/i;
 

@@ -14,12 +14,12 @@ export async function scrape(url: string): Promise<Scrape> {
   return { at: performance.now(), samples: parse(text), text };
 }
 
-/** The head of a family in a scrape and its greatest sample, for people to read. */
+/** The head of a family in a scrape and its greatest sample, of a histogram that of its counts, for people to read. */
 export function excerpt(text: string, family: string): string[] {
   const lines = text.split('\n');
   const value = (line: string) => Number(line.slice(line.lastIndexOf(' ')));
   const greatest = lines
-    .filter((line) => line.startsWith(`${family}{`))
+    .filter((line) => line.startsWith(`${family}{`) || line.startsWith(`${family}_count{`))
     .sort((a, b) => value(b) - value(a))
     .slice(0, 1);
   return [

@@ -20,21 +20,22 @@ export interface Webhook extends Child {
   ca: string;
 }
 
-/** Starts the real webhook on a free port and waits until it is ready. */
-export async function startWebhook(image: string): Promise<Webhook> {
+/** Starts the real webhook on a free port and waits until it is ready; `resource` is a file of BPF resources. */
+export async function startWebhook(image: string, resource?: string): Promise<Webhook> {
   const directory = mkdtempSync(join(tmpdir(), 'bpf-sidecar-demo-'));
   try {
-    return await start(image, join(directory, 'ca.crt'));
+    return await start(image, join(directory, 'ca.crt'), resource);
   } finally {
     rmSync(directory, { recursive: true });
   }
 }
 
-async function start(image: string, caFile: string): Promise<Webhook> {
+async function start(image: string, caFile: string, resource?: string): Promise<Webhook> {
   const argv = [
     ...executable,
     ...['webhook', '--image', image, '--host', '127.0.0.1', '--port', '0'],
     ...['--dns-name', 'localhost', '--dns-name', '127.0.0.1', '--ca-out', caFile],
+    ...(resource === undefined ? [] : ['--programs', resource]),
   ];
   // It ends when we do, however that comes; and Ctrl-C in the terminal is for us to handle.
   const process = spawn('setpriv', ['--pdeathsig', 'TERM', ...argv], {

@@ -10,6 +10,8 @@ export const documents = [
   'CONTRIBUTING.md',
   'SECURITY.md',
   'bpf/LICENSE.md',
+  'charts/bpf-sidecar/README.md',
+  'examples/kube-bpf/README.md',
   ...['docs', 'docs/decisions', 'docs/probes'].flatMap((folder) =>
     readdirSync(join(root, folder))
       .filter((name) => name.endsWith('.md'))

@@ -80,6 +80,9 @@ test('a capability that is missing is named, with what to do', () => {
 
 for (const [argv, message] of [
   [['--seconds', 'soon'], 'demo: --seconds soon: must be a whole number from 1 to 99999\n'],
+  [['--spec', 'x.yaml'], 'demo: --spec x.yaml: needs --program; see --help\n'],
+  [['--program', 'x.o'], 'demo: --program x.o: must end with .bpf.o\n'],
+  [['--program', 'x.bpf.o'], /^demo: --program x\.bpf\.o: cannot be read: ENOENT.*\n$/],
   [['--colour'], /^demo: Unknown option '--colour'.*; see --help\n$/],
 ] as const)
   test(`${argv.join(' ')} is wrong usage`, () => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { Agent } from 'node:https';
 import { createServer } from 'node:net';
 import { networkInterfaces, tmpdir } from 'node:os';
@@ -9,7 +9,7 @@ import { createInterface } from 'node:readline';
 import { after, test } from 'node:test';
 import { connect } from 'node:tls';
 import { createClient, mutateCall } from '../client.ts';
-import { readPod, reviewOf } from '../fixtures.ts';
+import { askingPod, readPod, reviewOf } from '../fixtures.ts';
 import { run, start } from './executable.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'bpf-sidecar-test-'));
@@ -47,6 +47,47 @@ test('the webhook serves with a certificate of the CA that it wrote', async () =
   child.kill('SIGTERM');
   assert.deepEqual(await once(child, 'close'), [0, null]);
 });
+
+test('pods may ask for the BPF resources of --programs, and for no others', async () => {
+  const file = join(directory, 'bpf.yaml');
+  const reference = { configMapKeyRef: { name: 'loop', key: 'loop.bpf.o' } };
+  const resource = { apiVersion: 'bpf.sh/v1alpha1', kind: 'BPF', metadata: { name: 'loop' } };
+  writeFileSync(file, JSON.stringify({ ...resource, spec: { program: { valueFrom: reference } } }));
+  const { child, line, address, ca } = await startWebhook([...argv, '--programs', file]);
+  const call = createClient(address, ca);
+  for (const [name, reason] of [
+    ['loop', ''],
+    ['pool', 'program-missing'],
+  ] as const) {
+    await call(mutateCall(reviewOf(askingPod({ programs: name }))));
+    assert.equal((await line('admission')).reason, reason);
+  }
+  child.kill('SIGTERM');
+  assert.deepEqual(await once(child, 'close'), [0, null]);
+});
+
+for (const [what, contents, message] of [
+  ['no YAML', 'a: [', /--programs .*bpf\.yaml: Flow sequence .*/],
+  [
+    'another kind',
+    'kind: Pod',
+    /--programs .*bpf\.yaml: must be of apiVersion bpf\.sh\/v1alpha1 and kind BPF/,
+  ],
+  [
+    'a mistake',
+    'apiVersion: bpf.sh/v1alpha1\nkind: BPF\nmetadata: { name: loop }\nspec: { program: {} }',
+    /--programs .*bpf\.yaml: spec\.program\.valueFrom: must be a mapping, not left out/,
+  ],
+] as const) {
+  test(`a file of --programs with ${what} is one sentence and exit code 2`, async () => {
+    const file = join(directory, 'bpf.yaml');
+    writeFileSync(file, contents);
+    const { code, stderr } = await run([...argv, '--dns-name', 'x', '--programs', file]);
+    assert.equal(code, 2);
+    assert.match(stderr, message);
+    assert.match(stderr, /^bpf-sidecar webhook: [^\n]+\n$/);
+  });
+}
 
 test('without an address to listen on it serves IPv6 and IPv4', {
   skip:
