@@ -2,7 +2,7 @@
 import { type Cluster, startCluster } from './cluster/cluster.ts';
 import { runScript } from './cluster/command-line.ts';
 import { createMonitorCrds } from './cluster/crds.ts';
-import { seconds } from './cluster/say.ts';
+import { step } from './progress.ts';
 
 const help = `Usage: npm run cluster -- [options]
 
@@ -17,10 +17,6 @@ $XDG_CACHE_HOME/bpf-sidecar/cluster.
 Exit codes: 0 ended by a signal, 1 could not start or stopped to work, 2 wrong usage.
 `;
 
-function say(line: string): void {
-  process.stdout.write(`${line}\n`);
-}
-
 function complain(problem: unknown): void {
   process.stderr.write(`cluster: ${(problem as Error).message ?? problem}\n`);
 }
@@ -34,14 +30,12 @@ async function main(monitorCrds: boolean): Promise<number> {
 
   let cluster: Cluster | undefined;
   try {
-    cluster = await startCluster(say, interrupt.signal);
-    if (monitorCrds) {
-      const began = performance.now();
-      await createMonitorCrds(cluster.config);
-      say(`CRDs of the Prometheus Operator: created in ${seconds(began)}`);
-    }
-    say(`kubeconfig: ${cluster.kubeconfig}\nCtrl-C ends the cluster.`);
-    const problem = await Promise.race([interrupted, cluster.failed]);
+    cluster = await startCluster(interrupt.signal);
+    const { config, kubeconfig, failed } = cluster;
+    if (monitorCrds)
+      await step('CRDs of the Prometheus Operator', () => createMonitorCrds(config), { done: 'created' });
+    process.stdout.write(`kubeconfig: ${kubeconfig}\nCtrl-C ends the cluster.\n`);
+    const problem = await Promise.race([interrupted, failed]);
     if (problem !== undefined) throw new Error(problem);
     return 0;
   } catch (error) {
