@@ -15,8 +15,10 @@ interface Step {
   began: number;
   /** In words, such as `3 of 9 packages`, which nobody may ever ask for. */
   where?: () => string;
-  /** Of the whole: what is left is told from it. */
+  /** Of the whole. */
   share?: number | undefined;
+  /** Seconds that it will have taken, as it seemed when the share was last another. */
+  total?: number | undefined;
 }
 
 /** From the outermost to the innermost, which is the one that is shown. */
@@ -81,7 +83,10 @@ function tell(where: () => string, share?: number): void {
   const step = steps.at(-1);
   if (step === undefined) return;
   step.where = where;
-  step.share = share;
+  if (share !== step.share) {
+    step.share = share;
+    step.total = share ? secondsOf(step) / share : undefined;
+  }
   // Work that does not let a timer come to its turn shows what it does by this alone.
   if (drawn === undefined || performance.now() - drawn >= pause) draw();
 }
@@ -95,19 +100,22 @@ export function say(line: string, stream: NodeJS.WritableStream = stderr): void 
 
 /** The line of a step after so many seconds, in so many columns. */
 export function lineOf(
-  { what, where, share = 0 }: Pick<Step, 'what' | 'where' | 'share'>,
+  { what, where, total = 0 }: Pick<Step, 'what' | 'where' | 'total'>,
   seconds: number,
   columns: number,
 ): string {
-  const left = share > 0 && share < 1 && seconds >= 3 ? (seconds * (1 - share)) / share : undefined;
   const parts = [
     `${what} ... ${Math.floor(seconds)} s`,
     ...(where === undefined ? [] : [where()]),
-    ...(left === undefined ? [] : [`about ${rough(left)} left`]),
+    ...(seconds < 3 || seconds >= total ? [] : [`about ${rough(total - seconds)} left`]),
   ];
   const line = parts.join(', ');
   // A line that the terminal breaks would not be drawn over.
   return line.length < columns ? line : `${line.slice(0, Math.max(columns - 2, 0))}…`;
+}
+
+function secondsOf({ began }: Pick<Step, 'began'>): number {
+  return (performance.now() - began) / 1000;
 }
 
 function rough(seconds: number): string {
@@ -122,7 +130,7 @@ function draw(): void {
   const step = steps.at(-1);
   if (!isTerminal || step === undefined) return;
   drawn = performance.now();
-  stderr.write(`\r${lineOf(step, (drawn - step.began) / 1000, stderr.columns || 80)}\x1b[K`);
+  stderr.write(`\r${lineOf(step, secondsOf(step), stderr.columns || 80)}\x1b[K`);
 }
 
 function clear(): void {

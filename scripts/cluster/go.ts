@@ -31,27 +31,33 @@ export async function build(
   flags: readonly string[],
   options: Options,
 ): Promise<void> {
-  // What Go's cache does not have; modules that it does not have either are fetched for this.
+  note('fetching modules that are missing');
+  // What Go's cache does not have.
   const stale = await go(
     ['list', '-deps', ...flags, '-f', '{{if .Stale}}{{.ImportPath}}{{end}}', source],
     options,
   );
   const all = stale.split('\n').filter(Boolean).length;
   let built = 0;
-  await go(['build', '-v', '-o', file, ...flags, source], options, () => {
-    built += 1;
-    note(`package ${built} of ${Math.max(all, built)}`);
+  await go(['build', '-v', '-o', file, ...flags, source], options, (line) => {
+    // The path of a package and nothing else; what is wrong has more words.
+    const isPackage = /^\S+$/.test(line);
+    if (isPackage) {
+      built += 1;
+      note(`package ${built} of ${Math.max(all, built)}`);
+    }
+    return !isPackage;
   });
 }
 
-/** Runs Go's tool; resolves to what it wrote to stdout. */
+/** Runs Go's tool; resolves to what it wrote to stdout. Of what is wrong only the lines are told for which `isTelling` is true. */
 export async function go(
   argv: readonly string[],
   { folder = '.', lock, env }: Options = {},
-  onPackage: () => void = () => {},
+  isTelling?: (line: string) => boolean,
 ): Promise<string> {
   const command = [...(lock ? ['flock', lock] : []), 'go', ...argv];
-  const { outcome, child, output } = await run(command, join(modules, folder), env, onPackage);
+  const { outcome, child, output } = await run(command, join(modules, folder), env, isTelling);
   if (outcome !== success) throw new Error(failure(`go ${argv[0]}`, child));
   return output;
 }
@@ -60,18 +66,13 @@ async function run(
   [program, ...argv]: readonly string[],
   cwd: string,
   env: Record<string, string> = {},
-  onPackage: () => void = () => {},
+  isTelling?: (line: string) => boolean,
 ) {
   const lines: string[] = [];
   const child = watch(
     spawn(program!, argv, { cwd, env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] }),
     (line) => lines.push(line),
-    (line) => {
-      // With -v a line that is the path of a package and nothing else; what is wrong has more words.
-      const isPackage = /^\S+$/.test(line);
-      if (isPackage) onPackage();
-      return !isPackage;
-    },
+    isTelling,
   );
   return { outcome: await child.ended, child, output: lines.join('\n') };
 }

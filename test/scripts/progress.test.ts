@@ -88,12 +88,12 @@ function screenOf(text: string): string[] {
     .filter(Boolean);
 }
 
-test('what is left is told when some of it is done, and a line is never wider than the terminal', () => {
-  const step = { what: 'Scrape', where: () => '25 of 100', share: 0.25 };
+test('what is left is told as long as there is some, and a line is never wider than the terminal', () => {
+  const step = { what: 'Scrape', where: () => '25 of 100', total: 40 };
   assert.equal(lineOf({ what: 'Scrape' }, 7.9, 80), 'Scrape ... 7 s');
   assert.equal(lineOf(step, 1, 80), 'Scrape ... 1 s, 25 of 100');
   assert.equal(lineOf(step, 10, 80), 'Scrape ... 10 s, 25 of 100, about 30 s left');
-  assert.equal(lineOf(step, 100, 80), 'Scrape ... 100 s, 25 of 100, about 5 min left');
+  assert.equal(lineOf({ ...step, total: 400 }, 100, 80), 'Scrape ... 100 s, 25 of 100, about 5 min left');
   assert.equal(lineOf(step, 10, 20), 'Scrape ... 10 s, 2…');
-  assert.equal(lineOf({ ...step, share: 0 }, 10, 80), 'Scrape ... 10 s, 25 of 100');
+  assert.equal(lineOf(step, 41, 80), 'Scrape ... 41 s, 25 of 100');
 });
