@@ -2,7 +2,6 @@
 import { type Cluster, startCluster } from './cluster/cluster.ts';
 import { runScript } from './cluster/command-line.ts';
 import { createMonitorCrds } from './cluster/crds.ts';
-import { step } from './progress.ts';
 
 const help = `Usage: npm run cluster -- [options]
 
@@ -31,11 +30,9 @@ async function main(monitorCrds: boolean): Promise<number> {
   let cluster: Cluster | undefined;
   try {
     cluster = await startCluster(interrupt.signal);
-    const { config, kubeconfig, failed } = cluster;
-    if (monitorCrds)
-      await step('CRDs of the Prometheus Operator', () => createMonitorCrds(config), { done: 'created' });
-    process.stdout.write(`kubeconfig: ${kubeconfig}\nCtrl-C ends the cluster.\n`);
-    const problem = await Promise.race([interrupted, failed]);
+    if (monitorCrds) await createMonitorCrds(cluster.config);
+    process.stdout.write(`kubeconfig: ${cluster.kubeconfig}\nCtrl-C ends the cluster.\n`);
+    const problem = await Promise.race([interrupted, cluster.failed]);
     if (problem !== undefined) throw new Error(problem);
     return 0;
   } catch (error) {

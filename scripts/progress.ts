@@ -7,7 +7,7 @@ const isTerminal = stderr.isTTY === true;
 
 /** Milliseconds between two drawings, and the least where there is news. */
 const period = 1000;
-const pause = 100;
+const pause = 250;
 
 /** A piece of work under way. */
 interface Step {

@@ -6,6 +6,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { KubeConfig } from '@kubernetes/client-node';
@@ -15,7 +16,7 @@ import { startCluster } from './cluster/cluster.ts';
 import { createMonitorCrds } from './cluster/crds.ts';
 import { createNamespace } from './cluster/namespace.ts';
 import { webhookEnvironment, webhookFlags } from './image.ts';
-import { at, step, waiting } from './progress.ts';
+import { at, say, step, waiting } from './progress.ts';
 import { injectedManifest } from './scale/manifest.ts';
 import type { Job, Report } from './scale/replica.ts';
 
@@ -81,9 +82,11 @@ async function runReplicas(jobs: readonly Job[], expected: number): Promise<stri
   const replicas = jobs.map((job) =>
     fork(join(import.meta.dirname, 'scale/replica.ts'), [JSON.stringify(job)], {
       execArgv: webhookFlags,
+      stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
       env: { ...process.env, ...webhookEnvironment },
     }),
   );
+  for (const { stderr } of replicas) createInterface(stderr!).on('line', (line) => say(line));
   for (const child of replicas) await once(child, 'message');
   const started = performance.now();
   let reports: Report[];
@@ -113,8 +116,9 @@ async function ask(child: ChildProcess): Promise<Report> {
 }
 
 async function clear(api: Api): Promise<void> {
-  for (const kind of allKinds)
+  for (const [done, kind] of allKinds.entries())
     for (let index = 0; index < namespaces; index += 1) {
+      at(done * namespaces + index, allKinds.length * namespaces);
       const { root, plural } = kinds[kind];
       const path = `${root}/namespaces/${namespaceOf(index)}/${plural}`;
       const { items } = await api.call<{ items: { metadata: { name: string } }[] }>({ path });
