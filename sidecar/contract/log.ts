@@ -30,12 +30,16 @@ const maxWaiting = 1024 * 1024;
 
 /**
  * Writes lines to a stream for as long as its reader keeps up. Those that come while a mebibyte waits are left out, so that a
- * stalled reader takes no memory, and how many they were is the first line after that.
+ * stalled reader takes no memory, and how many they were is the first line after that. A stream that fails, as with a full disk,
+ * ends nothing but the log.
  */
 export function createLineWriter(stream: Writable): (line: string) => void {
   let dropped = 0;
   const tell = createLog((line) => stream.write(line));
+  // In the place of whoever would end the process at it.
+  stream.removeAllListeners('error').on('error', () => {});
   return (line) => {
+    if (stream.errored) return;
     if (stream.writableLength > maxWaiting) {
       dropped++;
       return;

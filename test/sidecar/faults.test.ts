@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { eventually } from '../support/eventually.ts';
 import { request } from '../support/http.ts';
-import { output, podFor } from '../support/pod.ts';
+import { entrypoint, output, podFor } from '../support/pod.ts';
 import { writing } from '../support/work.ts';
 
 test('200 restarts of a container are one series, which goes on and counts every call', async (t) => {
@@ -56,6 +56,25 @@ test('on a kernel without BTF it says so, and the application starts', async (t)
   );
   assert.equal((await request(pod.url('/healthz'))).status, 200);
   assert.match(await output(pod.addContainer('web'), 'echo', 'started'), /^started$/m);
+});
+
+test('with a full disk, and a log that nobody can take, it counts on', async (t) => {
+  const full = [
+    'mount -t tmpfs -o size=4k none /tmp',
+    '! head -c 8k /dev/zero > /tmp/file 2> /dev/null',
+    'mount -o remount,bind,ro /',
+    'exec "$0" "$@" > /dev/full 2> /dev/full',
+  ].join(' && ');
+  const pod = await podFor(t, {
+    probes: 'syscalls',
+    edit(sidecar) {
+      sidecar.command = ['sh', '-c', full, ...entrypoint];
+    },
+  });
+  await output(pod.addContainer('worker'), ...writing(1000));
+  const { value } = await pod.scrape();
+  assert.equal(value('bpf_syscalls_total', { container: 'worker', syscall: 'write' }), 1000);
+  assert.equal((await request(pod.url('/readyz'))).status, 200);
 });
 
 test('a clock that is set, back or forth by more than a year, changes no count', async (t) => {

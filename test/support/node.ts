@@ -109,7 +109,8 @@ export async function createNamespace(labels: Record<string, string> = {}): Prom
   return name;
 }
 
-const deadline = 120_000;
+/** The kubelet takes up to two minutes to bring a changed Secret, such as the configuration that the Operator makes of each monitor. */
+const deadline = 300_000;
 const period = 200;
 
 /** Tries until the check passes, for what a cluster does in its own time; then its last error. */

@@ -46,3 +46,12 @@ test('a reader who stalls takes no more than a mebibyte, and is told how many li
   assert.equal(JSON.parse(read[kept]!).lines, 5000 - kept);
   assert.deepEqual(read.slice(kept + 1), ['the next\n']);
 });
+
+test('a log that cannot be written ends nothing', async () => {
+  const stream = new Writable({ write: (_chunk, _, done) => done(new Error('no space left on device')) });
+  const write = createLineWriter(stream);
+  write('lost\n');
+  await new Promise(setImmediate);
+  write('lost too\n');
+  assert.equal(stream.writableLength, 0);
+});
