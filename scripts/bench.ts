@@ -11,6 +11,7 @@ import { benchSeries } from './bench/series.ts';
 import { benchSidecar } from './bench/sidecar.ts';
 import { benchWeb } from './bench/web.ts';
 import { benchWebhook } from './bench/webhook.ts';
+import { step } from './progress.ts';
 
 const benches: [name: string, run: () => Promise<Row[]>][] = [
   ['scrape', benchScrape],
@@ -26,12 +27,9 @@ const benches: [name: string, run: () => Promise<Row[]>][] = [
 ];
 
 const rows: Row[] = [];
-for (const [index, [name, run]] of benches.entries()) {
-  console.log(`${index + 1} of ${benches.length}: ${name} ...`);
-  rows.push(...(await run()));
-}
+for (const [index, [name, run]] of benches.entries())
+  rows.push(...(await step(`${index + 1} of ${benches.length}: ${name}`, run)));
 const width = (column: (row: Row) => string) => Math.max(...rows.map((row) => column(row).length));
 const [what, value] = [width((row) => row.what), width((row) => row.value)];
-console.log();
 for (const row of rows)
   console.log(`${row.what.padEnd(what)}  ${row.value.padStart(value)}  ${row.target ?? ''}`.trimEnd());

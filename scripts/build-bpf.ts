@@ -7,18 +7,31 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSy
 import { basename, dirname, join } from 'node:path';
 import { parseYaml } from '../sidecar/contract/metric-spec-yaml.ts';
 import { type Arch, architectures, compileObject, sourceDirectory } from './bpf/compile.ts';
+import { at, step } from './progress.ts';
 
 const buildDirectory = join(import.meta.dirname, '../build/bpf');
 const newestHeader = Math.max(...filesIn('include', '.h').map(modified));
 
-/** Resolves to whether there was anything to do. */
-async function build(file: string, arch: Arch): Promise<boolean> {
-  const source = join(sourceDirectory, file);
-  const object = join(buildDirectory, arch, file.replace(/\.c$/, '.o'));
-  if (existsSync(object) && modified(object) > Math.max(newestHeader, modified(source))) return false;
-  mkdirSync(dirname(object), { recursive: true });
-  await compileObject(source, object, arch);
-  return true;
+interface Job {
+  source: string;
+  object: string;
+  arch: Arch;
+}
+
+function isOutOfDate({ source, object }: Job): boolean {
+  return !existsSync(object) || modified(object) <= Math.max(newestHeader, modified(source));
+}
+
+async function compile(jobs: readonly Job[]): Promise<void> {
+  let done = 0;
+  at(done, jobs.length);
+  await Promise.all(
+    jobs.map(async ({ source, object, arch }) => {
+      mkdirSync(dirname(object), { recursive: true });
+      await compileObject(source, object, arch);
+      at(++done, jobs.length);
+    }),
+  );
 }
 
 function writeSpec(file: string): void {
@@ -41,10 +54,18 @@ const programs = ['', 'dispatchers', 'pod'].flatMap((folder) =>
   filesIn(folder, '.bpf.c').map((path) => join(folder, basename(path))),
 );
 try {
-  const built = await Promise.all(architectures.flatMap((arch) => programs.map((file) => build(file, arch))));
+  const jobs = architectures
+    .flatMap((arch) =>
+      programs.map((file) => ({
+        source: join(sourceDirectory, file),
+        object: join(buildDirectory, arch, file.replace(/\.c$/, '.o')),
+        arch,
+      })),
+    )
+    .filter(isOutOfDate);
+  if (jobs.length > 0)
+    await step(`Compiling ${jobs.length} eBPF objects into build/bpf`, () => compile(jobs));
   for (const spec of filesIn('', '.yaml')) writeSpec(spec);
-  const count = built.filter(Boolean).length;
-  if (count > 0) console.log(`compiled ${count} eBPF objects into build/bpf`);
 } catch (error) {
   console.error((error as Error).message);
   process.exit(1);

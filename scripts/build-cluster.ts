@@ -9,7 +9,7 @@ const wholeNode = process.argv[2] === 'node';
 
 try {
   for (const program of wholeNode ? kubernetesPrograms : (['kube-apiserver'] as const))
-    await kubernetesBinary(program, (line) => process.stdout.write(`${line}\n`));
+    await kubernetesBinary(program);
   if (wholeNode && noTools === undefined) kubernetesTool('helm');
 } catch (error) {
   process.stderr.write(`setup: ${(error as Error).message}\n`);

@@ -2,6 +2,7 @@
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { buildPage, pageSource } from './page/build.ts';
+import { step } from './progress.ts';
 
 const folder = join(import.meta.dirname, '../build/page');
 const sources = [
@@ -15,7 +16,5 @@ function modified(path: string): number {
 }
 
 const page = join(folder, 'index.html.gz');
-if (!existsSync(page) || modified(page) < Math.max(...sources.map(modified))) {
-  await buildPage(folder);
-  console.log('bundled the status page into build/page');
-}
+if (!existsSync(page) || modified(page) < Math.max(...sources.map(modified)))
+  await step('Bundling the status page into build/page', () => buildPage(folder));

@@ -1,11 +1,10 @@
 /** `npm run cluster:up`: a real cluster on this machine, with the chart installed. See --help. */
 import { runScript } from './cluster/command-line.ts';
-import { installChart, release } from './cluster/node/chart.ts';
+import { installChart } from './cluster/node/chart.ts';
 import { logDirectory } from './cluster/node/daemon.ts';
 import { isThere } from './cluster/node/enclosure.ts';
 import { startNode } from './cluster/node/node.ts';
 import { kubeconfigFile } from './cluster/node/place.ts';
-import { seconds } from './cluster/say.ts';
 import { kubernetesTool } from './cluster/tools.ts';
 
 const help = `Usage: npm run cluster:up
@@ -22,10 +21,6 @@ needs Go and takes some minutes.
 Exit codes: 0 done, 1 could not start, 2 wrong usage.
 `;
 
-function say(line: string): void {
-  process.stdout.write(`${line}\n`);
-}
-
 function complain(line: string): void {
   process.stderr.write(`cluster:up: ${line}\n`);
 }
@@ -33,12 +28,10 @@ function complain(line: string): void {
 async function main(): Promise<number> {
   const wasThere = isThere();
   try {
-    await startNode(say);
-    const began = performance.now();
+    await startNode();
     await installChart();
-    say(`Helm release ${release}: installed, its webhook is Ready in ${seconds(began)}`);
-    say(
-      `kubectl: ${kubernetesTool('kubectl')}\nkubeconfig: ${kubeconfigFile}\nnpm run cluster:down ends the cluster.`,
+    process.stdout.write(
+      `kubectl: ${kubernetesTool('kubectl')}\nkubeconfig: ${kubeconfigFile}\nnpm run cluster:down ends the cluster.\n`,
     );
     return 0;
   } catch (error) {

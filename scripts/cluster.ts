@@ -2,7 +2,6 @@
 import { type Cluster, startCluster } from './cluster/cluster.ts';
 import { runScript } from './cluster/command-line.ts';
 import { createMonitorCrds } from './cluster/crds.ts';
-import { seconds } from './cluster/say.ts';
 
 const help = `Usage: npm run cluster -- [options]
 
@@ -17,10 +16,6 @@ $XDG_CACHE_HOME/bpf-sidecar/cluster.
 Exit codes: 0 ended by a signal, 1 could not start or stopped to work, 2 wrong usage.
 `;
 
-function say(line: string): void {
-  process.stdout.write(`${line}\n`);
-}
-
 function complain(problem: unknown): void {
   process.stderr.write(`cluster: ${(problem as Error).message ?? problem}\n`);
 }
@@ -34,13 +29,9 @@ async function main(monitorCrds: boolean): Promise<number> {
 
   let cluster: Cluster | undefined;
   try {
-    cluster = await startCluster(say, interrupt.signal);
-    if (monitorCrds) {
-      const began = performance.now();
-      await createMonitorCrds(cluster.config);
-      say(`CRDs of the Prometheus Operator: created in ${seconds(began)}`);
-    }
-    say(`kubeconfig: ${cluster.kubeconfig}\nCtrl-C ends the cluster.`);
+    cluster = await startCluster(interrupt.signal);
+    if (monitorCrds) await createMonitorCrds(cluster.config);
+    process.stdout.write(`kubeconfig: ${cluster.kubeconfig}\nCtrl-C ends the cluster.\n`);
     const problem = await Promise.race([interrupted, cluster.failed]);
     if (problem !== undefined) throw new Error(problem);
     return 0;

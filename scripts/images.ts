@@ -2,8 +2,10 @@
 import { execFile } from 'node:child_process';
 import { copyFileSync, mkdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { parseArgs, promisify } from 'node:util';
 import { type Buildah, save, withBuildah } from './image/buildah.ts';
+import { note, step, waiting } from './progress.ts';
 
 const root = join(import.meta.dirname, '..');
 const run = promisify(execFile);
@@ -34,7 +36,8 @@ async function main(): Promise<void> {
   const tag = values.tag ?? version;
   mkdirSync(join(root, 'build/images'), { recursive: true });
   await withBuildah(async (buildah, work) => {
-    const base = values.base ?? (await makeBase(work, buildah));
+    const base =
+      values.base ?? (await step('A root of Debian', () => makeBase(work, buildah), { done: 'made' }));
     for (const [target, name] of [
       ['webhook', 'bpf-sidecar-webhook'],
       ['sidecar', 'bpf-sidecar'],
@@ -42,9 +45,15 @@ async function main(): Promise<void> {
       const image = `localhost/${name}:${tag}`;
       const file = join(root, 'build/images', `${target}.tar`);
       const given = [`BASE=${base}`, `VERSION=${version}`].flatMap((one) => ['--build-arg', one]);
-      await buildah(['bud', '--target', target, ...given, '--tag', image, root]);
-      await save(buildah, image, file);
-      await copyBill(buildah, image, join(root, 'build/images', `${target}.cdx.json`));
+      await waiting(image, async () => {
+        // Such as "[1/2] STEP 3/5: COPY ...".
+        await buildah(['bud', '--target', target, ...given, '--tag', image, root], (line) => {
+          if (line.includes('STEP ')) note(line);
+        });
+        note('compressing');
+        await save(buildah, image, file);
+        await copyBill(buildah, image, join(root, 'build/images', `${target}.cdx.json`));
+      });
       const size = (statSync(file).size / 1024 / 1024).toFixed(0);
       process.stdout.write(`${image}: ${size} MiB compressed, in build/images/${target}.tar\n`);
     }
@@ -61,14 +70,12 @@ async function copyBill(buildah: Buildah, image: string, file: string): Promise<
 
 async function makeBase(work: string, buildah: Buildah): Promise<string> {
   const folder = join(work, 'base');
-  process.stdout.write('A root of Debian ...\n');
-  await run('mmdebstrap', [
-    '--quiet',
-    '--variant=essential',
-    `--include=${packages.join(',')}`,
-    codename(),
-    folder,
-  ]);
+  const argv = ['--variant=essential', `--include=${packages.join(',')}`, codename(), folder];
+  const running = run('mmdebstrap', argv, { maxBuffer: 1 << 26 });
+  createInterface(running.child.stderr!).on('line', (line) => {
+    if (line.startsWith('I: ')) note(line.slice(3));
+  });
+  await running;
   mkdirSync(join(folder, 'usr/local/bin'), { recursive: true });
   copyFileSync(process.execPath, join(folder, 'usr/local/bin/node'));
   const container = await buildah(['from', 'scratch']);

@@ -3,6 +3,8 @@
 # install-packages.sh PACKAGE...
 set -eu
 export DEBIAN_FRONTEND=noninteractive
+# What it says is counted, to tell how far it is.
+export LC_ALL=C
 
 # invoke-rc.d asks this program before it starts a service; 101 says no.
 policy=/usr/sbin/policy-rc.d

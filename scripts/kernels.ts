@@ -13,6 +13,7 @@ import { help, type Options, readOptions, UsageError } from './kernels/options.t
 import { isGood, report, withReport } from './kernels/report.ts';
 import type { Run } from './kernels/result.ts';
 import { chooseKernel } from './kernels/versions.ts';
+import { note, say, step } from './progress.ts';
 
 /** Seconds for all tests on one kernel. */
 const patience = 3600;
@@ -37,7 +38,9 @@ async function main({ kernels, tests, short, out }: Options): Promise<number> {
 
   let packages: Packages;
   try {
-    packages = await fetchPackages(join(cache, 'apt'), kernels);
+    packages = await step('Packages of Debian: QEMU, what a machine needs, and kernels', () =>
+      fetchPackages(join(cache, 'apt'), kernels),
+    );
   } catch (error) {
     if (!short) throw error;
     say(`skipped: there are no kernels of Debian's to be had: ${(error as Error).message}`);
@@ -45,18 +48,20 @@ async function main({ kernels, tests, short, out }: Options): Promise<number> {
   }
   const releases = Object.keys(packages.kernels);
   const [tools, root] = [new Tree(join(cache, 'tools')), new Tree(join(cache, 'root'))];
-  await tools.add(packages.tools);
-  const isNew = await root.add([...packages.root, ...Object.values(packages.kernels).flat()]);
-  say('Disks for the machines');
-  if (isNew || !existsSync(rootDisk)) await makeRootDisk(rootDisk, root, releases, tools);
-  await makeProjectDisk(projectDisk, tests, tools);
+  await step('Disks for the machines', async () => {
+    await tools.add(packages.tools);
+    const isNew = await root.add([...packages.root, ...Object.values(packages.kernels).flat()]);
+    note('the root');
+    if (isNew || !existsSync(rootDisk)) await makeRootDisk(rootDisk, root, releases, tools);
+    note('the tests');
+    await makeProjectDisk(projectDisk, tests, tools);
+  });
 
   const began = Date.now();
   const runs: Run[] = [];
-  for (const release of releases) {
+  for (const [index, release] of releases.entries()) {
     const run: Run = { kernel: release, results: [], attachments: [] };
     runs.push(run);
-    say(`Linux ${release}`);
     try {
       const machine = {
         kernel: kernelFile(root, release),
@@ -64,7 +69,14 @@ async function main({ kernels, tests, short, out }: Options): Promise<number> {
         project: projectDisk,
         console: console_,
       };
-      await boot(machine, tools, patience, (line) => take(run, line));
+      const title = `Linux ${release} (${index + 1} of ${releases.length})`;
+      await step(title, () => {
+        note('booting');
+        return boot(machine, tools, patience, (line) => {
+          take(run, line);
+          note(`test file ${new Set(run.results.map(({ file }) => file)).size} of ${tests.length}`);
+        });
+      });
     } catch (error) {
       run.problem = (error as Error).message;
       say(run.problem);
@@ -87,7 +99,6 @@ interface Packages {
 }
 
 async function fetchPackages(directory: string, words: readonly string[]): Promise<Packages> {
-  say('Packages of Debian: QEMU, what a machine needs, and kernels');
   const debian = await openDebian(directory);
   const available = await debian.kernels();
   const packages: Packages = {
@@ -97,8 +108,8 @@ async function fetchPackages(directory: string, words: readonly string[]): Promi
   };
   for (const word of words) {
     const release = chooseKernel(word, available);
-    say(`  Linux ${release}`);
-    packages.kernels[release] = await debian.fetchKernel(release);
+    const fetch = () => debian.fetchKernel(release);
+    packages.kernels[release] = await step(`  Linux ${release}`, fetch, { done: 'fetched' });
   }
   return packages;
 }
@@ -118,10 +129,6 @@ function kernelFile(root: Tree, release: string): string {
   const name = `${release}-cloud-amd64`;
   const paths = [root.path('boot', `vmlinuz-${name}`), root.path('usr/lib/modules', name, 'vmlinuz')];
   return paths.find(existsSync) ?? paths[0]!;
-}
-
-function say(line: string): void {
-  process.stderr.write(`${line}\n`);
 }
 
 try {

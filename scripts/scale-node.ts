@@ -15,6 +15,7 @@ import { pauseImage } from './cluster/node/containerd.ts';
 import { cgroupsOf } from './cluster/node/enclosure.ts';
 import { removeNode, startNode } from './cluster/node/node.ts';
 import { kubeconfigFile } from './cluster/node/place.ts';
+import { at, waiting } from './progress.ts';
 
 const namespace = 'scale';
 /** Of Prometheus; and how many of them are measured. */
@@ -37,7 +38,7 @@ const count = Number(values.pods);
 const say = (line: string) => void process.stdout.write(`${line}\n`);
 
 try {
-  await startNode(say);
+  await startNode();
   await installChart();
   const config = new KubeConfig();
   config.loadFromFile(kubeconfigFile);
@@ -69,6 +70,7 @@ try {
     );
     const ready = new Map<string, number>();
     while (ready.size < count) {
+      at(ready.size, count, 'Ready');
       await delay(period);
       for (const { metadata, status } of await list())
         if (!ready.has(metadata.name) && status.conditions?.some(isReady))
@@ -84,7 +86,7 @@ try {
 
   async function measured(what: string, annotations: Record<string, string>): Promise<void> {
     const before = await requests();
-    const times = await create(annotations);
+    const times = await waiting(`${count} pods at once, ${what}`, () => create(annotations));
     const looks = Math.ceil(Math.max(...times) / period);
     const made = (await requests()) - before - looks;
     const seconds = (share: number) => (quantile(times, share) / 1000).toFixed(1);
@@ -94,7 +96,7 @@ try {
   }
 
   await measured('without the sidecar', {});
-  await clear();
+  await waiting('removing them', clear);
   await measured('with the sidecar', { 'bpf.sh/inject': 'true' });
   const sidecars = (await list()).map(({ status }) => ({
     address: status.podIP!,
@@ -108,10 +110,13 @@ try {
   await scrapeAll();
   const [cpu, load] = [cpuTimes(sidecars), await requests()];
   const began = performance.now();
-  for (let scrape = 0; scrape < scrapes; scrape++) {
-    await delay(interval);
-    await scrapeAll();
-  }
+  await waiting(`Scraping all every ${interval / 1000} s`, async () => {
+    for (let scrape = 0; scrape < scrapes; scrape++) {
+      at(scrape, scrapes);
+      await delay(interval);
+      await scrapeAll();
+    }
+  });
   const seconds = (performance.now() - began) / 1000;
   const used = cpuTimes(sidecars).map((time, index) => ((time - cpu[index]!) / seconds) * 1000);
   say(

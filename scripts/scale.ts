@@ -6,6 +6,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { KubeConfig } from '@kubernetes/client-node';
@@ -15,6 +16,7 @@ import { startCluster } from './cluster/cluster.ts';
 import { createMonitorCrds } from './cluster/crds.ts';
 import { createNamespace } from './cluster/namespace.ts';
 import { webhookEnvironment, webhookFlags } from './image.ts';
+import { at, say, step, waiting } from './progress.ts';
 import { injectedManifest } from './scale/manifest.ts';
 import type { Job, Report } from './scale/replica.ts';
 
@@ -28,14 +30,14 @@ const { values } = parseArgs({
 });
 const [pods, namespaces] = [Number(values.pods), Number(values.namespaces)];
 
-const cluster = await startCluster(console.log);
+const cluster = await startCluster();
 try {
   const config = new KubeConfig();
   config.loadFromFile(cluster.kubeconfig);
   const api = createApi(config);
   await createMonitorCrds(config);
   for (let index = 0; index < namespaces; index += 1) await createNamespace(config, namespaceOf(index));
-  await createPods(api);
+  await step(`${pods} pods in ${namespaces} namespaces`, () => createPods(api), { done: 'created' });
 
   for (const [kind, scope] of [
     ['ServiceMonitor', 'pod'],
@@ -46,7 +48,7 @@ try {
     const expected = (scope === 'pod' ? pods : namespaces) * (kind === 'PodMonitor' ? 1 : 2);
     await tell(`${kind}, scope ${scope}: two replicas make ${expected} objects`, [job, job], expected);
     await tell(`${kind}, scope ${scope}: a replica that starts when they are there`, [job], 0);
-    await clear(api);
+    await waiting('removing them', () => clear(api));
   }
 } finally {
   await cluster.stop();
@@ -57,45 +59,54 @@ function namespaceOf(index: number): string {
 }
 
 async function createPods(api: Api): Promise<void> {
-  const began = performance.now();
   let next = 0;
   const create = async () => {
     while (next < pods) {
       const index = next++;
+      at(index, pods);
       const path = `/api/v1/namespaces/${namespaceOf(index)}/pods`;
       await api.call({ method: 'POST', path, body: injectedManifest(`web-${index}`) });
     }
   };
   await Promise.all(Array.from({ length: concurrency }, create));
-  console.log(`${pods} pods in ${namespaces} namespaces: created in ${since(began)}`);
 }
 
-/** Runs replicas until they have written as much as expected and nothing waits any more, and tells what it took. */
 async function tell(what: string, jobs: readonly Job[], expected: number): Promise<void> {
+  const lines = await waiting(what, () => runReplicas(jobs, expected));
+  console.log(`\n${[what, ...lines].join('\n')}`);
+}
+
+/** Runs replicas until they have written as much as expected and nothing waits any more; resolves to what it took. */
+async function runReplicas(jobs: readonly Job[], expected: number): Promise<string[]> {
   const began = performance.now();
   const replicas = jobs.map((job) =>
     fork(join(import.meta.dirname, 'scale/replica.ts'), [JSON.stringify(job)], {
       execArgv: webhookFlags,
+      stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
       env: { ...process.env, ...webhookEnvironment },
     }),
   );
+  for (const { stderr } of replicas) createInterface(stderr!).on('line', (line) => say(line));
   for (const child of replicas) await once(child, 'message');
   const started = performance.now();
   let reports: Report[];
   do {
     await delay(period);
     reports = await Promise.all(replicas.map(ask));
+    if (expected > 0) at(sum(reports, 'written'), expected);
   } while (reports.some(({ busy }) => busy) || sum(reports, 'written') < expected);
-  console.log(`\n${what}`);
-  console.log(`  ${since(started)} (and ${((started - began) / 1000).toFixed(1)} s until they ran)`);
-  for (const { written, failed, requests, cpu, rss } of reports)
-    console.log(
-      `  ${written} written, ${failed} failed; requests: ${requests}; CPU ${cpu.toFixed(1)} s; RSS ${rss.join(' -> ')} MiB`,
-    );
+  const took = `  ${since(started)} (and ${((started - began) / 1000).toFixed(1)} s until they ran)`;
   for (const child of replicas) {
     child.disconnect();
     await once(child, 'exit');
   }
+  return [
+    took,
+    ...reports.map(
+      ({ written, failed, requests, cpu, rss }) =>
+        `  ${written} written, ${failed} failed; requests: ${requests}; CPU ${cpu.toFixed(1)} s; RSS ${rss.join(' -> ')} MiB`,
+    ),
+  ];
 }
 
 async function ask(child: ChildProcess): Promise<Report> {
@@ -105,8 +116,9 @@ async function ask(child: ChildProcess): Promise<Report> {
 }
 
 async function clear(api: Api): Promise<void> {
-  for (const kind of allKinds)
+  for (const [done, kind] of allKinds.entries())
     for (let index = 0; index < namespaces; index += 1) {
+      at(done * namespaces + index, allKinds.length * namespaces);
       const { root, plural } = kinds[kind];
       const path = `${root}/namespaces/${namespaceOf(index)}/${plural}`;
       const { items } = await api.call<{ items: { metadata: { name: string } }[] }>({ path });

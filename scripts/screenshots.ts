@@ -12,6 +12,7 @@ import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type BrowserContextOptions, chromium } from 'playwright-core';
 import { type Arch, compileObject } from './bpf/compile.ts';
+import { at, step } from './progress.ts';
 
 const folder = join(import.meta.dirname, '../docs/images');
 /** Seconds that the plots have been drawn for. */
@@ -55,8 +56,7 @@ const demo = spawn(
 );
 const browser = await chromium.launch({ executablePath: '/usr/bin/chromium', chromiumSandbox: false });
 try {
-  const url = await addressOf();
-  console.log(`The pod of the demo is at ${url}; its page is open for ${seconds} s`);
+  const url = await step('The pod of the demo', addressOf, { done: 'at work' });
   const pages = await Promise.all(
     Object.entries(pictures).map(async ([name, { from, ...options }]) => {
       const page = await (await browser.newContext(options)).newPage();
@@ -64,10 +64,12 @@ try {
       return { page, from, path: join(folder, name) };
     }),
   );
-  for (let second = 30; second <= seconds; second += 30) {
-    await delay(30_000);
-    console.log(`  ${second} of ${seconds} s`);
-  }
+  await step(`Its page, ${url}, is open`, async () => {
+    for (let second = 0; second < seconds; second++) {
+      at(second, seconds, 's');
+      await delay(1000);
+    }
+  });
   mkdirSync(folder, { recursive: true });
   for (const { page, from, path } of pages) {
     if (from !== undefined) {

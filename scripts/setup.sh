@@ -1,8 +1,10 @@
 #!/bin/sh
 # Installs what is missing on Debian or Ubuntu and builds what is out of date:
 # setup.sh [test|bench|images|cluster|e2e|node]
-# Without a word it is what the demo needs. Silent when there is nothing to do.
+# Without a word it is what the demo needs. Silent when there is nothing to do; else it tells on stderr, so that stdout has
+# nothing but what the command has that this is the set-up of.
 set -eu
+exec >&2
 cd "$(dirname "$0")/.."
 PATH=$PATH:/usr/sbin:/sbin
 
@@ -12,16 +14,24 @@ trap 'rm -f "$log"' EXIT
 trap 'test -z "$job" || kill "$job" 2> /dev/null; exit 130' HUP INT TERM
 
 fail() {
-  echo "setup: $1" >&2
+  echo "setup: $1"
   exit 1
 }
 
-# report DESCRIPTION OUTCOME: on a terminal in place of the line that counts the seconds.
-report() {
-  if [ -t 1 ]; then printf '\r%s ... %s\n' "$1" "$2"; else echo "    $2"; fi
+# how_far: from the log of install-packages.sh, such as ", 3 of 45 unpacked"; nothing from another.
+how_far() {
+  awk '
+    / newly installed, / { all = $1 + $3; done = 0 }
+    /^Get:/ { see("fetched") }
+    /^Unpacking / { see("unpacked") }
+    /^Setting up / { see("set up") }
+    function see(word) { if (word != what) done = 0; what = word; done++ }
+    END { if (all && what) printf ", %d of %d %s", done, all, what }
+  ' "$log"
 }
 
-# step DESCRIPTION COMMAND...: runs a command that takes its time, shows how long, and its output if it fails.
+# step DESCRIPTION COMMAND...: runs a command that takes its time, shows how long and how far, and its output if it fails;
+# as scripts/progress.ts does, which needs what this installs.
 step() {
   description=$1
   shift
@@ -29,18 +39,20 @@ step() {
   "$@" > "$log" 2>&1 &
   job=$!
   seconds=0
-  if [ ! -t 1 ]; then echo "$description ..."; fi
+  # Back to the begin of the line, and what is there goes.
+  again=
+  if [ -t 1 ]; then again=$(printf '\r\033[K'); else echo "$description ..."; fi
   while kill -0 "$job" 2> /dev/null; do
-    if [ -t 1 ]; then printf '\r%s ... %s s' "$description" "$seconds"; fi
+    if [ -n "$again" ]; then printf '%s%s ... %s s%s' "$again" "$description" "$seconds" "$(how_far)"; fi
     sleep 0.2
     seconds=$(($(date +%s) - began))
   done
   if wait "$job"; then
     job=
-    report "$description" "done in $seconds s"
+    echo "$again$description: done in $seconds s"
   else
     job=
-    report "$description" "failed after $seconds s; its last lines:"
+    echo "$again$description: failed after $seconds s; its last lines:"
     tail -n 15 "$log" | cut -c 1-300 | sed 's/^/    /'
     return 1
   fi
@@ -132,7 +144,7 @@ if [ -n "$missing" ]; then
   # A password, if one is needed, is asked for before the screen is busy.
   sh scripts/as-root.sh true || exit 1
   # shellcheck disable=SC2086 # a list of words
-  if ! step 'Installing packages (npm packages come next)' \
+  if ! step 'Installing packages' \
     sh scripts/as-root.sh sh scripts/install-packages.sh $missing; then
     # The epoch of Debian's version, if it has one, and then 0.
     case $(apt-cache policy libbpf-dev | sed -n 's/^ *Candidate: *\([0-9]*:\)\{0,1\}//p') in
@@ -153,7 +165,7 @@ if [ ! -e node_modules/.package-lock.json ] ||
   # With the headers that a distribution puts beside its Node, node-gyp need not download them.
   prefix=$(dirname "$(dirname "$(readlink -f "$node")")")
   if [ -d "$prefix/include/node" ]; then export npm_config_nodedir="$prefix"; fi
-  step 'Installing npm packages, among them Node 24 (the eBPF programs come next)' npm ci --no-audit --no-fund ||
+  step 'Installing npm packages, among them Node 24' npm ci --no-audit --no-fund ||
     fail 'npm ci could not install the packages: see its last lines above, mend that and run the command again.'
 fi
 

@@ -11,6 +11,7 @@ import { startProbe } from '../sidecar/probe.ts';
 import { builtinProbe } from '../sidecar/source.ts';
 import { lasting, placeOf } from './node/place.ts';
 import { createSandbox } from './node/sandbox.ts';
+import { at, say, waiting } from './progress.ts';
 
 const samples = 20;
 /** Of the mean of the last quarter over the second; the first warms up. */
@@ -49,18 +50,21 @@ try {
 async function soak(what: string, times: number, action: () => void): Promise<boolean> {
   console.log(`${times.toLocaleString('en')} times ${what}`);
   const memory: number[] = [];
-  for (let done = 0; done < times; ) {
-    const until = Math.round(((memory.length + 1) * times) / samples);
-    for (; done < until; done++) {
-      action();
-      // A turn of the event loop, in which finalizers of buffers run.
-      await setImmediate();
+  await waiting(what, async () => {
+    for (let done = 0; done < times; ) {
+      const until = Math.round(((memory.length + 1) * times) / samples);
+      for (; done < until; done++) {
+        at(done, times);
+        action();
+        // A turn of the event loop, in which finalizers of buffers run.
+        await setImmediate();
+      }
+      globalThis.gc?.();
+      libc.malloc_trim(0);
+      memory.push(process.memoryUsage.rss() / 2 ** 20);
+      say(`  ${String(done).padStart(7)}  ${memory.at(-1)!.toFixed(1)} MiB`, process.stdout);
     }
-    globalThis.gc?.();
-    libc.malloc_trim(0);
-    memory.push(process.memoryUsage.rss() / 2 ** 20);
-    console.log(`  ${String(done).padStart(7)}  ${memory.at(-1)!.toFixed(1)} MiB`);
-  }
+  });
   const mean = (from: number, to: number) => {
     const part = memory.slice(from * samples, to * samples);
     return part.reduce((sum, value) => sum + value, 0) / part.length;

@@ -11,6 +11,7 @@ import { shareHooks } from '../../sidecar/programs/hooks/shared.ts';
 import { compileProgram } from '../bpf/compile-program.ts';
 import { lasting, placeOf } from '../node/place.ts';
 import { type Container, createSandbox, type Sandbox } from '../node/sandbox.ts';
+import { note } from '../progress.ts';
 import type { Row } from './row.ts';
 
 const statisticsSetting = '/proc/sys/kernel/bpf_stats_enabled';
@@ -73,6 +74,7 @@ async function measureShared(elf: Buffer, count: number): Promise<{ outside: num
   try {
     let first: { probe: Probe; web: Container } | undefined;
     for (let index = 0; index < count; index++) {
+      note(`pod ${index + 1} of ${count}`);
       const sandbox = await createSandbox();
       sandboxes.push(sandbox);
       const pod = placeOf(sandbox, sandbox.addContainer('bpf-sidecar'));
@@ -81,6 +83,7 @@ async function measureShared(elf: Buffer, count: number): Promise<{ outside: num
       stops.push(() => hooks.exclusively(() => probe.close()));
       first ??= { probe, web: sandbox.addContainer('web') };
     }
+    note(`events with ${count} ${count === 1 ? 'pod' : 'pods'}`);
     const { probe, web } = first!;
     const statistics = () => probe.statistics()[0]!;
     return { outside: await costOf(statistics), inside: await costOf(statistics, web) };

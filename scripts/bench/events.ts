@@ -4,6 +4,7 @@ import { startProbe } from '../../sidecar/probe.ts';
 import { builtinProbe } from '../../sidecar/source.ts';
 import { lasting, placeOf } from '../node/place.ts';
 import { createSandbox } from '../node/sandbox.ts';
+import { at } from '../progress.ts';
 import type { Row } from './row.ts';
 
 const rounds = 7;
@@ -28,6 +29,7 @@ export async function benchEvents(): Promise<Row[]> {
     const inside = () => nanoseconds(web.spawn(work, { stdio: 'ignore' }));
     const times = { without: [] as number[], outside: [] as number[], inside: [] as number[] };
     for (let round = 0; round < rounds; round++) {
+      at(round, rounds);
       times.without.push(await outside());
       const probe = startProbe(builtinProbe('syscalls'), pod, context);
       times.outside.push(await outside());

@@ -1,6 +1,7 @@
 import { type Api, createApi } from '../../webhook/kubernetes/client.ts';
 import { type Cluster, startCluster } from '../cluster/cluster.ts';
 import { createNamespace } from '../cluster/namespace.ts';
+import { at } from '../progress.ts';
 import { quantile } from './quantile.ts';
 import type { Row } from './row.ts';
 import { askingPod, startWebhook, type Webhook } from './webhook-process.ts';
@@ -22,7 +23,7 @@ export async function benchPods(): Promise<Row[]> {
   let cluster: Cluster | undefined;
   let webhook: Webhook | undefined;
   try {
-    cluster = await startCluster(console.log);
+    cluster = await startCluster();
     webhook = await startWebhook({ oneCore: false });
     const api = createApi(cluster.config);
     await createNamespace(cluster.config, namespace);
@@ -31,6 +32,7 @@ export async function benchPods(): Promise<Row[]> {
     const without: number[] = [];
     const with_: number[] = [];
     for (let index = 0; index < warmUp + pods; index++) {
+      at(index, warmUp + pods, 'pods');
       const times = [await create(api, `plain-${index}`, false), await create(api, `asking-${index}`, true)];
       if (index < warmUp) continue;
       without.push(times[0]!);

@@ -8,6 +8,7 @@ import { builtinProbe, type ProbeSource } from '../../sidecar/source.ts';
 import { compileProgram } from '../bpf/compile-program.ts';
 import { lasting, placeOf } from '../node/place.ts';
 import { type Container, createSandbox } from '../node/sandbox.ts';
+import { at } from '../progress.ts';
 import type { Row } from './row.ts';
 
 const statisticsSetting = '/proc/sys/kernel/bpf_stats_enabled';
@@ -49,7 +50,8 @@ export async function benchPrograms(): Promise<Row[]> {
     const place = placeOf(pod, pod.addContainer('bpf-sidecar'));
     const [inside, outside] = [pod.addContainer('web'), other.addContainer('web')];
     const rows: Row[] = [];
-    for (const name of builtinProbes) {
+    for (const [index, name] of builtinProbes.entries()) {
+      at(index, builtinProbes.length, 'probes');
       const source = builtinProbe(name);
       const mine = await costs(source, place, inside);
       const empty = await costs(await emptied(source, place), place, inside);

@@ -13,6 +13,7 @@ import { compileProgram } from '../bpf/compile-program.ts';
 import { sidecarEnvironment, sidecarFlags } from '../image.ts';
 import { lasting, placeOf } from '../node/place.ts';
 import { createSandbox } from '../node/sandbox.ts';
+import { at } from '../progress.ts';
 import type { Row } from './row.ts';
 
 const sizes = [100, 10_000, 100_000];
@@ -37,13 +38,14 @@ const targets: Partial<Record<number, string>> = { 10000: '< 10 ms', 100000: '< 
  */
 export async function benchScrape(): Promise<Row[]> {
   const rows: Row[] = [];
-  for (const kind of kinds)
-    for (const size of sizes) {
-      const argv = [...sidecarFlags, import.meta.filename, kind, String(size)];
-      const env = { ...process.env, ...sidecarEnvironment };
-      const { stdout } = await promisify(execFile)(process.execPath, argv, { env });
-      rows.push(...JSON.parse(stdout));
-    }
+  const cases = kinds.flatMap((kind) => sizes.map((size) => [kind, String(size)]));
+  for (const [index, words] of cases.entries()) {
+    at(index, cases.length);
+    const argv = [...sidecarFlags, import.meta.filename, ...words];
+    const env = { ...process.env, ...sidecarEnvironment };
+    const { stdout } = await promisify(execFile)(process.execPath, argv, { env });
+    rows.push(...JSON.parse(stdout));
+  }
   return rows;
 }
 

@@ -4,6 +4,7 @@ import { openMetricsFormat } from '../../sidecar/exposition/openmetrics.ts';
 import { textFormat } from '../../sidecar/exposition/text.ts';
 import type { MapEntries } from '../../sidecar/maps/entries.ts';
 import { createFamilyReader } from '../../sidecar/series/family-reader.ts';
+import { note } from '../progress.ts';
 import type { Row } from './row.ts';
 
 const seriesCount = 10_000;
@@ -62,10 +63,10 @@ function benchMetric(
     );
   const reader = create();
   const family = reader.read(entries);
-  const row = (what: string, run: () => void): Row => ({
-    what: `${name}: ${what}`,
-    value: `${median(run).toFixed(2)} ms`,
-  });
+  const row = (what: string, run: () => void): Row => {
+    note(`${name}: ${what}`);
+    return { what: `${name}: ${what}`, value: `${median(run).toFixed(2)} ms` };
+  };
   return [
     row('first read', () => create().read(entries)),
     row('read', () => reader.read(entries)),

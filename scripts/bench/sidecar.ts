@@ -8,6 +8,7 @@ import { environment, mountPaths, paths } from '../../sidecar/contract/pod.ts';
 import { builtinProbes } from '../../sidecar/contract/probes.ts';
 import { sidecarCommand, sidecarEnvironment } from '../image.ts';
 import { type Container, createSandbox, type Sandbox } from '../node/sandbox.ts';
+import { note } from '../progress.ts';
 import { mebibytesOf, readMemory } from './memory.ts';
 import type { Row } from './row.ts';
 
@@ -33,9 +34,13 @@ async function measure(
   targets: readonly string[] = [],
 ): Promise<Row[]> {
   const times: number[] = [];
-  for (let i = 0; i < starts; i++) times.push(await inPod(probes, ({ milliseconds }) => milliseconds));
+  for (let i = 0; i < starts; i++) {
+    note(`${what}, start ${i + 1} of ${starts}`);
+    times.push(await inPod(probes, ({ milliseconds }) => milliseconds));
+  }
   const memory = await inPod(probes, async ({ url, pid }) => {
     for (let second = 0; second < settleSeconds; second += scrapeSeconds) {
+      note(`${what}, ${second} of ${settleSeconds} s of scrapes`);
       await (await fetch(url(paths.metrics))).text();
       await delay(scrapeSeconds * 1000);
     }

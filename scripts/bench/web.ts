@@ -6,6 +6,7 @@ import { promisify } from 'node:util';
 import { defaultProbes } from '../../sidecar/contract/probes.ts';
 import { nginxConfiguration } from '../node/nginx.ts';
 import { type Container, createSandbox } from '../node/sandbox.ts';
+import { at } from '../progress.ts';
 import { quantile } from './quantile.ts';
 import type { Row } from './row.ts';
 import { answers, startSidecar } from './sidecar.ts';
@@ -52,7 +53,8 @@ export async function benchWeb(probes: readonly string[] = defaultProbes): Promi
   return rows;
 }
 
-async function measure({ what, start, headers, target }: Load, probes: readonly string[]): Promise<Row> {
+async function measure(load: Load, probes: readonly string[]): Promise<Row> {
+  const { what, start, headers, target } = load;
   const sandbox = await createSandbox({ network: true });
   try {
     const directory = join(sandbox.volumes, 'web');
@@ -63,13 +65,14 @@ async function measure({ what, start, headers, target }: Load, probes: readonly 
     while (!(await answers(page))) await delay(10);
     const timeOfRequest = async () => {
       const before = cpuTime(web);
-      const requests = await load(page, headers);
+      const requests = await ask(page, headers);
       return (cpuTime(web) - before) / requests;
     };
     await timeOfRequest();
     const alone: number[] = [];
     const more: number[] = [];
     for (let round = 0; round < rounds; round++) {
+      at(loads.indexOf(load) * rounds + round, loads.length * rounds, 'rounds');
       const first = round % 2 === 0 ? await timeOfRequest() : undefined;
       const sidecar = await startSidecar(sandbox, probes);
       const beside = await timeOfRequest();
@@ -114,7 +117,7 @@ function startNginx(container: Container, directory: string): void {
 }
 
 /** How many requests clients made that did nothing else. */
-async function load(page: string, headers: readonly string[]): Promise<number> {
+async function ask(page: string, headers: readonly string[]): Promise<number> {
   const { stdout } = await promisify(execFile)('wrk', [
     '--threads=1',
     `--connections=${connections}`,

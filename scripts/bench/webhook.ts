@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { reviewOf } from '../node/review.ts';
+import { at, note } from '../progress.ts';
 import { quantile } from './quantile.ts';
 import type { Row } from './row.ts';
 import { askingPod, startWebhook, type Webhook } from './webhook-process.ts';
@@ -36,7 +37,10 @@ export async function benchWebhook(): Promise<Row[]> {
     await count(connections[1]);
     for (const number of connections) {
       const loads = [];
-      for (let round = 0; round < rounds; round++) loads.push(await count(number));
+      for (let round = 0; round < rounds; round++) {
+        note(`round ${round + 1} of ${rounds} with ${number} ${number === 1 ? 'connection' : 'connections'}`);
+        loads.push(await count(number));
+      }
       const median = loads.toSorted((a, b) => a.rate - b.rate)[Math.floor(rounds / 2)]!;
       rows.push({
         what: `webhook${on}, ${number} ${number === 1 ? 'connection' : 'connections'}: reviews/s (p50, p99)`,
@@ -50,7 +54,10 @@ export async function benchWebhook(): Promise<Row[]> {
       value: `${quantile(latencies, 0.5).toFixed(2)}, ${quantile(latencies, 0.99).toFixed(2)} ms`,
       target: 'p99 < 10 ms',
     });
-    while (reviews < million) await count(connections[2]);
+    while (reviews < million) {
+      at(reviews, million, 'reviews');
+      await count(connections[2]);
+    }
     rows.push({
       what: `webhook, resident memory after ${reviews.toLocaleString('en')} reviews`,
       value: `${webhook.memory().toFixed(0)} MiB`,

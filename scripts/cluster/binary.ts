@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { cacheDirectory } from '../cache.ts';
-import { go, modules, requireGo } from './go.ts';
-import { type Say, seconds } from './say.ts';
+import { step } from '../progress.ts';
+import { build, modules, requireGo } from './go.ts';
 
 /** The programs of Kubernetes that a cluster is made of, as `go.mod` has them for tools. */
 export const kubernetesPrograms = [
@@ -16,17 +16,19 @@ export const kubernetesPrograms = [
 export type KubernetesProgram = (typeof kubernetesPrograms)[number];
 
 /** The path of a program of Kubernetes in the version that test/e2e/cluster/go.mod asks for. */
-export function kubernetesBinary(program: KubernetesProgram, say: Say): Promise<string> {
+export function kubernetesBinary(program: KubernetesProgram): Promise<string> {
   const version = requiredVersion('.', 'k8s.io/kubernetes');
   // The version is what the programs tell others, of whom some decide by it: Helm does.
   const [, major, minor] = /^v(\d+)\.(\d+)/.exec(version) ?? [];
   const values = Object.entries({ gitVersion: version, gitMajor: major, gitMinor: minor }).map(
     ([name, value]) => `-X k8s.io/component-base/version.${name}=${value}`,
   );
-  return goBinary(
-    { name: program, version, source: `k8s.io/kubernetes/cmd/${program}`, linking: values.join(' ') },
-    say,
-  );
+  return goBinary({
+    name: program,
+    version,
+    source: `k8s.io/kubernetes/cmd/${program}`,
+    linking: values.join(' '),
+  });
 }
 
 interface GoProgram {
@@ -54,10 +56,15 @@ export function requiredVersion(folder: string, module: string): string {
 }
 
 /** The path of a program of a Go module, which is built when the user's cache does not have it. */
-export async function goBinary(
-  { name, version, source, folder = '.', linking = '', isStatic = false, tags = '' }: GoProgram,
-  say: Say,
-): Promise<string> {
+export async function goBinary({
+  name,
+  version,
+  source,
+  folder = '.',
+  linking = '',
+  isStatic = false,
+  tags = '',
+}: GoProgram): Promise<string> {
   const cache = cacheDirectory('cluster');
   const prefix = `${name}-`;
   const file = `${prefix}${createHash('sha256').update(read(folder, 'go.sum')).digest('hex').slice(0, 32)}`;
@@ -65,17 +72,21 @@ export async function goBinary(
   if (existsSync(binary)) return binary;
 
   await requireGo();
-  const began = performance.now();
-  say(`${name} ${version}: building, which takes some minutes the first time`);
   mkdirSync(cache, { recursive: true });
   const draft = join(cache, `draft-${process.pid}`);
   try {
-    // A second build on this machine waits, and finds most of it in Go's cache then.
-    await go(['build', '-o', draft, '-trimpath', '-tags', tags, '-ldflags', `-s -w ${linking}`, source], {
-      folder,
-      lock: join(cache, 'lock'),
-      ...(isStatic && { env: { CGO_ENABLED: '0' } }),
-    });
+    const flags = ['-trimpath', '-tags', tags, '-ldflags', `-s -w ${linking}`];
+    await step(
+      `${name} ${version}`,
+      () =>
+        build(draft, source, flags, {
+          folder,
+          // A second build on this machine waits, and finds most of it in Go's cache then.
+          lock: join(cache, 'lock'),
+          ...(isStatic && { env: { CGO_ENABLED: '0' } }),
+        }),
+      { doing: 'building, which takes some minutes the first time', done: 'built' },
+    );
     renameSync(draft, binary);
   } finally {
     rmSync(draft, { force: true });
@@ -84,7 +95,6 @@ export async function goBinary(
   for (const old of readdirSync(cache)) {
     if (ofAnyVersion.test(old) && old !== file) rmSync(join(cache, old), { force: true });
   }
-  say(`${name} ${version}: built in ${seconds(began)}`);
   return binary;
 }
 

@@ -4,12 +4,12 @@ import { join } from 'node:path';
 import { KubeConfig } from '@kubernetes/client-node';
 import { failure } from '../node/child.ts';
 import { freePort } from '../node/port.ts';
+import { step } from '../progress.ts';
 import { kubeconfigOf, startApiServer, untilReady } from './api-server.ts';
 import { kubernetesBinary } from './binary.ts';
 import { temporaryDirectory } from './directory.ts';
 import { startEtcd } from './etcd.ts';
 import { createNamespace } from './namespace.ts';
-import { type Say, seconds } from './say.ts';
 
 /** An API server of this machine with nothing behind it: no controllers, no scheduler, no node. */
 export interface Cluster {
@@ -25,9 +25,12 @@ export interface Cluster {
  * Starts etcd and kube-apiserver on loopback, with all that they write in a directory of their own. Rejects when
  * `signal` is aborted before it is ready.
  */
-export async function startCluster(say: Say, signal = new AbortController().signal): Promise<Cluster> {
-  const binary = await kubernetesBinary('kube-apiserver', say);
-  const began = performance.now();
+export async function startCluster(signal = new AbortController().signal): Promise<Cluster> {
+  const binary = await kubernetesBinary('kube-apiserver');
+  return step('etcd and kube-apiserver', () => start(binary, signal), { done: 'ready' });
+}
+
+async function start(binary: string, signal: AbortSignal): Promise<Cluster> {
   const directory = temporaryDirectory('bpf-sidecar-cluster-');
   const etcd = startEtcd(directory.path);
   const apiServer = startApiServer(binary, directory.path, {
@@ -55,7 +58,6 @@ export async function startCluster(say: Say, signal = new AbortController().sign
     const config = new KubeConfig();
     config.loadFromFile(kubeconfig);
     await createNamespace(config, 'default');
-    say(`etcd and kube-apiserver: ready in ${seconds(began)}`);
     return { kubeconfig, config, failed, stop };
   } catch (error) {
     ended.abort();

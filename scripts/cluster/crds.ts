@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { KubeConfig } from '@kubernetes/client-node';
 import { parse } from 'yaml';
+import { step } from '../progress.ts';
 import { create } from './call.ts';
 import { go, requireGo } from './go.ts';
 
@@ -28,8 +29,11 @@ export async function operatorSource(): Promise<string> {
 
 /** Creates them. */
 export async function createMonitorCrds(config: KubeConfig): Promise<void> {
-  for (const crd of await monitorCrds())
-    await create(config, '/apis/apiextensions.k8s.io/v1/customresourcedefinitions', crd);
+  const createAll = async () => {
+    for (const crd of await monitorCrds())
+      await create(config, '/apis/apiextensions.k8s.io/v1/customresourcedefinitions', crd);
+  };
+  await step('CRDs of the Prometheus Operator', createAll, { done: 'created' });
 }
 
 interface Crd {

@@ -1,6 +1,5 @@
-import { isTerminal, print, style, width } from '../../webhook/cli/top/terminal.ts';
-
-const { stdout } = process;
+import { print, style, width } from '../../webhook/cli/top/terminal.ts';
+import { waiting } from '../progress.ts';
 
 /** Does one step of the demo and prints a line about it: what it is, what came of it, how long it took. */
 export async function step<T>(
@@ -8,21 +7,14 @@ export async function step<T>(
   action: () => Promise<T> | T,
   result: (value: T) => string,
 ): Promise<T> {
-  if (isTerminal) stdout.write(style(`  ${title.padEnd(titleWidth)}...`, 'faint'));
   const began = performance.now();
-  try {
-    const value = await action();
-    const took = `${Math.round(performance.now() - began).toLocaleString('en')} ms`;
-    const room = lineWidth() - titleWidth - 2 - took.length - 2;
-    startLine();
-    print(
-      `  ${style(title.padEnd(titleWidth), 'heading')}${cut(result(value), room).padEnd(room)}  ${style(took, 'faint')}`,
-    );
-    return value;
-  } catch (error) {
-    startLine();
-    throw error;
-  }
+  const value = await waiting(`  ${title}`, action);
+  const took = `${Math.round(performance.now() - began).toLocaleString('en')} ms`;
+  const room = lineWidth() - titleWidth - 2 - took.length - 2;
+  print(
+    `  ${style(title.padEnd(titleWidth), 'heading')}${cut(result(value), room).padEnd(room)}  ${style(took, 'faint')}`,
+  );
+  return value;
 }
 
 /** A line of detail below a step. */
@@ -31,10 +23,6 @@ export function detail(text: string): void {
 }
 
 const titleWidth = 13;
-
-function startLine(): void {
-  if (isTerminal) stdout.write('\r\x1b[K');
-}
 
 /** No wider than what the eye follows, and no narrower than what still says something. */
 function lineWidth(): number {

@@ -2,13 +2,14 @@ import { execFile } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
 
 const run = promisify(execFile);
 const root = join(import.meta.dirname, '../..');
 
-/** Runs buildah in the repository; resolves to what it prints. */
-export type Buildah = (argv: readonly string[]) => Promise<string>;
+/** Runs buildah in the repository; resolves to what it prints. `onLine` sees all that it writes. */
+export type Buildah = (argv: readonly string[], onLine?: (line: string) => void) => Promise<string>;
 
 /** Gives `use` a buildah and a folder for its work, of which nothing is left afterwards. */
 export async function withBuildah<T>(use: (buildah: Buildah, work: string) => Promise<T>): Promise<T> {
@@ -51,5 +52,10 @@ function storageIn(work: string): Buildah {
     `[storage]\ndriver = "vfs"\ngraphroot = "${work}/graph"\nrunroot = "${work}/run"\n`,
   );
   const env = { ...process.env, CONTAINERS_STORAGE_CONF: configuration, BUILDAH_ISOLATION: 'chroot' };
-  return async (argv) => (await run('buildah', argv, { env, cwd: root, maxBuffer: 1 << 26 })).stdout.trim();
+  return async (argv, onLine = () => {}) => {
+    const running = run('buildah', argv, { env, cwd: root, maxBuffer: 1 << 26 });
+    const { stdout, stderr } = running.child;
+    for (const stream of [stdout!, stderr!]) createInterface(stream).on('line', onLine);
+    return (await running).stdout.trim();
+  };
 }

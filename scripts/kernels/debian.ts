@@ -1,7 +1,9 @@
 import { execFile } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
+import { note } from '../progress.ts';
 
 const run = promisify(execFile);
 
@@ -56,7 +58,9 @@ export async function openDebian(directory: string): Promise<Debian> {
   ].flatMap((option) => ['-o', option]);
   const apt = async (program: string, argv: string[], cwd = directory) => {
     try {
-      return (await run(program, [...options, ...argv], { cwd, maxBuffer: 1 << 28 })).stdout;
+      const running = run(program, [...options, ...argv], { cwd, maxBuffer: 1 << 28 });
+      noteFetched(running.child.stdout!);
+      return (await running).stdout;
     } catch (error) {
       const { stderr, message } = error as { stderr?: string; message: string };
       throw new Error(`${program} ${argv.join(' ').slice(0, 100)} failed: ${(stderr || message).trim()}`);
@@ -112,6 +116,17 @@ export async function openDebian(directory: string): Promise<Debian> {
       return installed(plan).map((name) => join(archives, name));
     },
   };
+}
+
+/** Notes how far apt is with what it fetches, by what it writes about that. */
+function noteFetched(output: NodeJS.ReadableStream): void {
+  let all = '';
+  createInterface(output).on('line', (line) => {
+    const [, packages] = /(\d+) newly installed/.exec(line) ?? [];
+    if (packages !== undefined) all = ` of ${packages}`;
+    const [, file] = /^Get:(\d+) /.exec(line) ?? [];
+    if (file !== undefined) note(`file ${file}${all}`);
+  });
 }
 
 /** The archives of a plan's packages, as apt names them. */

@@ -15,6 +15,8 @@ import { basename, join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
 
+import { at } from '../progress.ts';
+
 const repository = join(import.meta.dirname, '../..');
 
 /** What runs here: the virtual machines, and what makes their disks. */
@@ -64,7 +66,8 @@ export class Tree {
     const missing = archives.filter((archive) => !present.includes(basename(archive)));
     // The links from /bin and /lib into /usr come first.
     missing.sort((a, b) => Number(b.includes('/base-files_')) - Number(a.includes('/base-files_')));
-    for (const archive of missing) {
+    for (const [index, archive] of missing.entries()) {
+      at(index, missing.length, 'packages unpacked');
       await extract(archive, this.#directory);
       appendFileSync(this.#record, `${basename(archive)}\n`);
     }

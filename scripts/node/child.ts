@@ -16,14 +16,21 @@ export interface Child {
 const keptLines = 25;
 const keptCharacters = 500;
 
-/** Watches a process from its start; `onLine` sees each line of its standard output. */
-export function watch(child: ChildProcess, onLine?: (line: string) => void): Child {
+/**
+ * Watches a process from its start; `onLine` sees each line of its standard output, and `isTelling` each of its errors, of
+ * which those are none of its last lines for which it is false.
+ */
+export function watch(
+  child: ChildProcess,
+  onLine?: (line: string) => void,
+  isTelling: (line: string) => boolean = () => true,
+): Child {
   const lines: string[] = [];
   const keep = (line: string) => {
     lines.push(line.slice(0, keptCharacters));
     if (lines.length > keptLines) lines.shift();
   };
-  if (child.stderr) createInterface(child.stderr).on('line', keep);
+  if (child.stderr) createInterface(child.stderr).on('line', (line) => isTelling(line) && keep(line));
   if (child.stdout)
     createInterface(child.stdout).on('line', (line) => {
       keep(line);

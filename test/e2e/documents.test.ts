@@ -18,7 +18,7 @@ describe('the shell blocks for a cluster do and print what the documents say', {
 }, () => {
   for (const document of documents.filter((document) => hasStepsAt(document, 'cluster')))
     test(document, async (t) => {
-      const cluster = await startCluster((line) => process.stderr.write(`${line}\n`));
+      const cluster = await startCluster();
       t.after(cluster.stop);
       await createMonitorCrds(cluster.config);
       const env = environmentOf(cluster.kubeconfig);

@@ -21,7 +21,8 @@ test('what has begun to be a cluster is removed without a trace', { skip }, asyn
   const before = covered();
   mkdirSync(directory);
   await enclose();
-  const seen = runEnclosed('sh', '-c', 'cat /proc/self/cgroup /proc/self/mountinfo; touch /var/lib/a /run/b');
+  const look = 'cat /proc/self/cgroup /proc/self/mountinfo; touch /var/lib/a /run/b';
+  const seen = await runEnclosed('sh', '-c', look);
   assert.match(seen, /^0::\/bpf-sidecar-cluster\/daemons$/m);
   assert.match(seen, / \/sys\/fs\/bpf .* - bpf /);
   await assert.rejects(
@@ -30,7 +31,7 @@ test('what has begun to be a cluster is removed without a trace', { skip }, asyn
   );
   assert.deepEqual(covered(), before, 'the host sees nothing of its mounts');
   await assert.rejects(
-    startNode(() => {}),
+    startNode(),
     /^Error: there is a cluster already, or a part of one: npm run cluster:down removes it$/,
   );
 

@@ -13,5 +13,5 @@ export async function importApp(): Promise<void> {
   const archive = join(directory, 'app.tar');
   const source = join(import.meta.dirname, '../e2e/node/app.c');
   await programImage(appImage, source, archive, '-nostdlib', '-ffreestanding');
-  importImage(archive);
+  await importImage(archive);
 }

@@ -33,7 +33,7 @@ export async function testCluster(): Promise<TestCluster> {
 
   let kubeconfig = process.env.KUBECONFIG;
   if (!kubeconfig) {
-    const own = await startCluster((line) => process.stderr.write(`${line}\n`));
+    const own = await startCluster();
     defer(own.stop);
     kubeconfig = own.kubeconfig;
   }

@@ -44,9 +44,8 @@ const programs = [
 
 /** Installs the Prometheus Operator as its README tells: by its bundle.yaml. */
 export async function installOperator(): Promise<void> {
-  const say = (line: string) => void process.stderr.write(`${line}\n`);
   for (const { image, ...program } of programs) {
-    const binary = await goBinary({ ...program, isStatic: true }, say);
+    const binary = await goBinary({ ...program, isStatic: true });
     await importProgram(`${image}:${program.version}`, `/bin/${program.name}`, binary);
   }
   const bundle = join(await operatorSource(), 'bundle.yaml');
@@ -62,6 +61,6 @@ function importProgram(image: string, entrypoint: string, binary: string): Promi
     copyFileSync(binary, join(root, entrypoint));
     const archive = join(work, 'image.tar');
     await scratchImage(buildah, image, { contents: [root], entrypoint }, archive);
-    importImage(archive);
+    await importImage(archive);
   });
 }

@@ -18,17 +18,15 @@ export async function startContainerd(): Promise<void> {
 }
 
 /** ctr, in the place where kubelet finds images. */
-export function ctr(...argv: string[]): string {
+export function ctr(...argv: string[]): Promise<string> {
   return runEnclosed('ctr', '--address', containerdSocket, '--namespace', 'k8s.io', ...argv);
 }
 
-function answers(...argv: string[]): boolean {
-  try {
-    ctr(...argv);
-    return true;
-  } catch {
-    return false;
-  }
+function answers(...argv: string[]): Promise<boolean> {
+  return ctr(...argv).then(
+    () => true,
+    () => false,
+  );
 }
 
 /** A link from each pod to the node, which routes: then what goes to a Service and back always comes by kube-proxy's rules. */

@@ -1,17 +1,16 @@
 import { apiServerFlags, isReady, serverCertificate, serviceAccountsKey } from '../api-server.ts';
 import { kubernetesBinary } from '../binary.ts';
 import { etcdFlags, etcdUrl } from '../etcd.ts';
-import type { Say } from '../say.ts';
 import { accessOf, kubeletClient, makeKubeletClient, type Users, writeKubeconfig } from './credentials.ts';
 import { startDaemon } from './daemon.ts';
 import { apiServerPort, directory, nodeAddress } from './place.ts';
 
 /** Starts etcd, kube-apiserver, kube-controller-manager and kube-scheduler; resolves when the API server is ready. */
-export async function startControlPlane(users: Users, say: Say): Promise<void> {
+export async function startControlPlane(users: Users): Promise<void> {
   startDaemon('etcd', 'etcd', etcdFlags);
 
   makeKubeletClient();
-  const apiServer = startDaemon('kube-apiserver', await kubernetesBinary('kube-apiserver', say), {
+  const apiServer = startDaemon('kube-apiserver', await kubernetesBinary('kube-apiserver'), {
     ...apiServerFlags(directory, {
       etcd: etcdUrl(directory),
       host: nodeAddress,
@@ -29,7 +28,7 @@ export async function startControlPlane(users: Users, say: Say): Promise<void> {
   await apiServer.until(() => isReady(accessOf(users.admin)));
 
   const name = 'kube-controller-manager';
-  startDaemon(name, await kubernetesBinary(name, say), {
+  startDaemon(name, await kubernetesBinary(name), {
     kubeconfig: writeKubeconfig(name, users[name]),
     'use-service-account-credentials': true,
     'service-account-private-key-file': serviceAccountsKey,
@@ -37,7 +36,7 @@ export async function startControlPlane(users: Users, say: Say): Promise<void> {
     'bind-address': '127.0.0.1',
     'leader-elect': false,
   });
-  startDaemon('kube-scheduler', await kubernetesBinary('kube-scheduler', say), {
+  startDaemon('kube-scheduler', await kubernetesBinary('kube-scheduler'), {
     kubeconfig: writeKubeconfig('kube-scheduler', users['kube-scheduler']),
     'bind-address': '127.0.0.1',
     'leader-elect': false,

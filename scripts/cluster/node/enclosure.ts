@@ -1,6 +1,7 @@
-import { spawn, spawnSync } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { cgroupRoot, removeCgroup } from '../../node/cgroups.ts';
 import { failure, watch } from '../../node/child.ts';
 import { exists } from '../../node/files.ts';
@@ -75,15 +76,15 @@ export function enclosed(workingDirectory: string, argv: readonly string[]): str
   ];
 }
 
-/** Runs argv in it to its end; returns its output. */
-export function runEnclosed(...argv: string[]): string {
+/** Runs argv in it to its end; resolves to its output. */
+export async function runEnclosed(...argv: string[]): Promise<string> {
   const [program, ...rest] = enclosed(directory, argv);
-  const { status, stdout, stderr, error } = spawnSync(program!, rest, { encoding: 'utf8' });
-  if (error || status !== 0)
-    throw new Error(
-      `${argv[0]} failed: ${error?.message ?? (stderr.trim().slice(-500) || `exit code ${status}`)}`,
-    );
-  return stdout;
+  try {
+    return (await promisify(execFile)(program!, rest)).stdout;
+  } catch (error) {
+    const { stderr = '', message } = error as { stderr?: string; message: string };
+    throw new Error(`${argv[0]} failed: ${stderr.trim().slice(-500) || message}`);
+  }
 }
 
 /** Ends all processes in it, and removes all of it but the files. What is not there is fine. */

@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { version } from '../../../sidecar/version.ts';
 import { scratchImage, withBuildah } from '../../image/buildah.ts';
+import { at } from '../../progress.ts';
 import { ctr, pauseImage } from './containerd.ts';
 import { directory } from './place.ts';
 
@@ -15,13 +16,17 @@ const archives = ['webhook', 'sidecar'].map((name) => join(built, `${name}.tar`)
 export async function importImages(): Promise<void> {
   const pause = join(directory, 'pause.tar');
   await programImage(pauseImage, join(import.meta.dirname, 'pause.c'), pause);
-  for (const archive of [pause, ...archives]) importImage(archive);
-  ctr('images', 'tag', `localhost/bpf-sidecar-webhook:${version}`, 'docker.io/library/node:24-slim');
+  const all = [pause, ...archives];
+  for (const [index, archive] of all.entries()) {
+    at(index, all.length);
+    await importImage(archive);
+  }
+  await ctr('images', 'tag', `localhost/bpf-sidecar-webhook:${version}`, 'docker.io/library/node:24-slim');
 }
 
 /** Has the node know the images of an OCI archive. */
-export function importImage(archive: string): void {
-  ctr('images', 'import', archive);
+export async function importImage(archive: string): Promise<void> {
+  await ctr('images', 'import', archive);
 }
 
 /** Makes an image of one program, given as C, that needs no library; flags are for the compiler. */

@@ -2,13 +2,12 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
 import { kubernetesBinary } from '../binary.ts';
-import type { Say } from '../say.ts';
 import { type Users, writeKubeconfig } from './credentials.ts';
 import { startDaemon } from './daemon.ts';
 import { directory, nodeName, podRange } from './place.ts';
 
 /** Starts kube-proxy, by which pods reach Services, the API server's among them. */
-export async function startKubeProxy(users: Users, say: Say): Promise<void> {
+export async function startKubeProxy(users: Users): Promise<void> {
   const file = join(directory, 'kube-proxy.yaml');
   const configuration = {
     apiVersion: 'kubeproxy.config.k8s.io/v1alpha1',
@@ -21,5 +20,5 @@ export async function startKubeProxy(users: Users, say: Say): Promise<void> {
     conntrack: { maxPerCore: 0, min: 0, tcpEstablishedTimeout: '0s', tcpCloseWaitTimeout: '0s' },
   };
   writeFileSync(file, stringify(configuration));
-  startDaemon('kube-proxy', await kubernetesBinary('kube-proxy', say), { config: file });
+  startDaemon('kube-proxy', await kubernetesBinary('kube-proxy'), { config: file });
 }

@@ -4,16 +4,15 @@ import type { KubeConfig } from '@kubernetes/client-node';
 import { stringify } from 'yaml';
 import { kubernetesBinary } from '../binary.ts';
 import { call } from '../call.ts';
-import type { Say } from '../say.ts';
 import { kubeletClient, type Users, writeKubeconfig } from './credentials.ts';
 import { startDaemon } from './daemon.ts';
 import { cgroupName, containerdSocket, directory, nodeAddress, nodeName, resolvers } from './place.ts';
 
 /** Starts kubelet; resolves when its node is Ready. */
-export async function startKubelet(users: Users, config: KubeConfig, say: Say): Promise<void> {
+export async function startKubelet(users: Users, config: KubeConfig): Promise<void> {
   const file = join(directory, 'kubelet.yaml');
   writeFileSync(file, stringify(configuration));
-  const kubelet = startDaemon('kubelet', await kubernetesBinary('kubelet', say), {
+  const kubelet = startDaemon('kubelet', await kubernetesBinary('kubelet'), {
     config: file,
     kubeconfig: writeKubeconfig('kubelet', users.kubelet),
     'root-dir': '/var/lib/kubelet',

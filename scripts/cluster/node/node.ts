@@ -1,6 +1,6 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { KubeConfig } from '@kubernetes/client-node';
-import { type Say, seconds } from '../say.ts';
+import { step } from '../../progress.ts';
 import { startContainerd } from './containerd.ts';
 import { startControlPlane } from './control-plane.ts';
 import { makeUsers, writeOwnKubeconfig } from './credentials.ts';
@@ -12,33 +12,30 @@ import { whyNoNode } from './missing.ts';
 import { directory, kubeconfigFile, nodeName, resolvers } from './place.ts';
 
 /** Starts a cluster with one node on this machine, which goes on when we have ended. */
-export async function startNode(say: Say): Promise<void> {
+export async function startNode(): Promise<void> {
   const reason = whyNoNode();
   if (reason !== undefined) throw new Error(reason);
   if (isThere())
     throw new Error('there is a cluster already, or a part of one: npm run cluster:down removes it');
   mkdirSync(directory, { mode: 0o755 });
   writeFileSync(resolvers, '');
-  const step = async <T>(what: string, act: () => Promise<T>): Promise<T> => {
-    const began = performance.now();
-    const result = await act();
-    say(`${what} in ${seconds(began)}`);
-    return result;
-  };
   const users = makeUsers();
-  await step('namespaces, cgroup and network of the node: made', enclose);
-  await step('etcd, kube-apiserver, kube-controller-manager and kube-scheduler: ready', () =>
-    startControlPlane(users, say),
+  await step('namespaces, cgroup and network of the node', enclose, { done: 'made' });
+  await step(
+    'etcd, kube-apiserver, kube-controller-manager and kube-scheduler',
+    () => startControlPlane(users),
+    { done: 'ready' },
   );
   writeOwnKubeconfig(users.admin);
-  await step('containerd: ready', startContainerd);
-  await step('images: imported', importImages);
-  await step(`kubelet and kube-proxy: ${nodeName} is Ready`, async () => {
+  await step('containerd', startContainerd, { done: 'ready' });
+  await step('images', importImages, { done: 'imported' });
+  const startKubeletAndProxy = async () => {
     const config = new KubeConfig();
     config.loadFromFile(kubeconfigFile);
-    await startKubeProxy(users, say);
-    await startKubelet(users, config, say);
-  });
+    await startKubeProxy(users);
+    await startKubelet(users, config);
+  };
+  await step('kubelet and kube-proxy', startKubeletAndProxy, { done: `${nodeName} is Ready` });
 }
 
 /** Ends it and removes all of it. What is not there is fine, so that it can be called for half of one. */

@@ -20,7 +20,7 @@ export async function globalSetup(): Promise<void> {
   if (!isOurs) return importApp();
   const wasThere = isThere();
   try {
-    await startNode(say);
+    await startNode();
     await importApp();
   } catch (error) {
     if (!wasThere) await removeNode();
