@@ -9,6 +9,9 @@ import { type Command, type Place, patternOf, type ShellStep, stepsOf, trimLines
 
 const root = join(import.meta.dirname, '../..');
 
+/** Milliseconds that a command may take, or until what stays has printed what is shown. */
+const patience = 180_000;
+
 /**
  * That of the demo's pod, which documents show. With other pods on the machine it has another, and a reader asks the one that
  * the demo tells.
@@ -90,9 +93,11 @@ function openTerminal(cwd: string, env: Record<string, string>) {
       // A script ends, and the shell with it, with the first command that fails.
       writeFileSync(script, shown === undefined ? `set -e\n${command}` : `${command}\n`);
       writeFileSync(output, '');
+      const timer = setTimeout(() => killGroup(shell, 'SIGTERM'), patience);
       // What it leaves running keeps the file open, and not us waiting.
       shell.stdin.write(`. ${script} < /dev/null > ${output} 2>&1; echo $?; set +e\n`);
       const { value } = await codes.next();
+      clearTimeout(timer);
       return { code: value === undefined ? 1 : Number(value), printed: readFileSync(output, 'utf8') };
     },
     async close(): Promise<void> {
@@ -133,14 +138,16 @@ function stay(command: string, cwd: string, env: Record<string, string>): Stayin
       const { shown = '' } = step.commands[0]!;
       const pattern = patternOf(shown, { ...step, begins: true });
       let printed = '';
+      const timer = setTimeout(() => killGroup(shell, 'SIGINT'), patience);
       for await (const line of createInterface({ input: shell.stdout! })) {
         printed += `${line}\n`;
         if (pattern.test(trimLines(printed))) {
+          clearTimeout(timer);
           shell.stdout!.resume();
           return printed;
         }
       }
-      throw new Error(`${at}: $ ${command}\nended and had printed:\n${printed}`);
+      throw new Error(`${at}: $ ${command}\nhas not printed what is shown, but:\n${printed}`);
     },
     async interrupt() {
       killGroup(shell, 'SIGINT');
