@@ -60,10 +60,10 @@ test('on a kernel without BTF it says so, and the application starts', async (t)
 
 test('with a full disk, and a log that nobody can take, it counts on', async (t) => {
   const full = [
-    'mount -t tmpfs -o size=4k none /tmp',
-    '! head -c 8k /dev/zero > /tmp/file 2> /dev/null',
+    'mount -t tmpfs -o size=4k none /mnt',
+    '! head -c 8k /dev/zero > /mnt/file 2> /dev/null',
     'mount -o remount,bind,ro /',
-    'exec "$0" "$@" > /dev/full 2> /dev/full',
+    'TMPDIR=/mnt exec "$0" "$@" > /dev/full 2> /dev/full',
   ].join(' && ');
   const pod = await podFor(t, {
     probes: 'syscalls',
