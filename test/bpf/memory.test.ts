@@ -19,6 +19,10 @@ private = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
 def touch(pages):
     with mmap.mmap(-1, 4096 * pages, flags=private) as memory:
         for page in range(pages): memory[page * 4096] = 1
+# A thread that was joined may still have a moment to go.
+def end(threads):
+    for thread in threads: thread.join()
+    while len(os.listdir('/proc/self/task')) > 1: threading.Event().wait(0.001)
 def enter(cgroup): open(cgroup + '/cgroup.procs', 'w').write('0')
 `;
 
@@ -128,7 +132,7 @@ describe('the memory probe', () => {
       run,
       `threads = [threading.Thread(target=touch, args=[500]) for _ in range(8)]
 for thread in threads: thread.start()
-for thread in threads: thread.join()`,
+end(threads)`,
     );
     assert.deepEqual(inThreads.counted, inThreads.told);
     assert.ok(inThreads.told.minor >= 4000, String(inThreads.told.minor));
