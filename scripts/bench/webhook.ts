@@ -36,14 +36,15 @@ export async function benchWebhook(): Promise<Row[]> {
     };
     await count(connections[1]);
     for (const number of connections) {
+      const clients = `${number} ${number === 1 ? 'connection' : 'connections'}`;
       const loads = [];
       for (let round = 0; round < rounds; round++) {
-        note(`round ${round + 1} of ${rounds} with ${number} ${number === 1 ? 'connection' : 'connections'}`);
+        note(`round ${round + 1} of ${rounds} with ${clients}`);
         loads.push(await count(number));
       }
       const median = loads.toSorted((a, b) => a.rate - b.rate)[Math.floor(rounds / 2)]!;
       rows.push({
-        what: `webhook${on}, ${number} ${number === 1 ? 'connection' : 'connections'}: reviews/s (p50, p99)`,
+        what: `webhook${on}, ${clients}: reviews/s (p50, p99)`,
         value: `${median.rate.toFixed(0)} (${median.p50}, ${median.p99})`,
         ...(number !== 1 && { target: `${target}` }),
       });

@@ -6,7 +6,6 @@ export interface Block {
   line: number;
   /** Of a fence; empty where there is none, and for indented blocks. */
   language: string;
-  indented: boolean;
   /** What is between `<!-- ` and ` -->`. */
   comments: string[];
   text: string;
@@ -41,17 +40,16 @@ export function findBlocks(document: string): Block[] {
     const [, language] = /^ *```(\w*)/.exec(line) ?? [];
     if (language !== undefined) {
       const taken = until((line) => /^ *```$/.test(line));
-      add({ language, indented: false, text: dedent(taken) });
+      add({ language, text: dedent(taken) });
     } else if (line.startsWith('<!--')) {
       const [, comment = ''] = /^<!-- (.*?)(?: -->)?$/.exec(line) ?? [];
       const hidden = line.endsWith('-->') ? [] : until((line) => line === '-->');
       comments.push(comment);
-      if (hidden.length > 0 && comment.startsWith('shell:'))
-        add({ language: '', indented: false, text: dedent(hidden) });
+      if (hidden.length > 0 && comment.startsWith('shell:')) add({ language: '', text: dedent(hidden) });
     } else if (afterEmpty && line.startsWith('    ')) {
       const taken = [line, ...until((line) => line !== '' && !line.startsWith('    '))];
       at--;
-      add({ language: '', indented: true, text: dedent(taken) });
+      add({ language: '', text: dedent(taken) });
     } else if (line !== '') comments = [];
     afterEmpty = lines[at] === '';
   }

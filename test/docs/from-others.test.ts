@@ -14,6 +14,7 @@ import { request } from '../support/http.ts';
 import { output, podFor } from '../support/pod.ts';
 import { writing } from '../support/work.ts';
 import { block, fences } from './documents.ts';
+import { compilationOf, filesOf } from './steps.ts';
 
 const ofExporter = 'docs/from-ebpf_exporter.md';
 const ofKubeBpf = 'docs/from-kube-bpf.md';
@@ -22,11 +23,9 @@ const ofKubeBpf = 'docs/from-kube-bpf.md';
 function makeConfigMap(t: TestContext): string {
   const root = mkdtempSync(join(tmpdir(), 'bpf-sidecar-test-'));
   t.after(() => rmSync(root, { recursive: true }));
-  for (const file of ['write-sizes.bpf.c', 'write-sizes.yaml'])
-    writeFileSync(join(root, file), block(ofExporter, `file: ${file}`));
-  const [compile = '', create = ''] = fences(ofExporter, 'sh');
-  assert.match(compile, /^clang /);
-  execFileSync('sh', ['-ec', compile], { cwd: root });
+  for (const [file, text] of filesOf(ofExporter)) writeFileSync(join(root, file), text);
+  execFileSync('sh', ['-ec', compilationOf(ofExporter)], { cwd: root });
+  const [, create = ''] = fences(ofExporter, 'sh');
   const keys = [...create.matchAll(/--from-file=(\S+)/g)].map(([, file]) => file!);
   mkdirSync(join(root, 'keys'));
   for (const key of keys) execFileSync('cp', [key, 'keys'], { cwd: root });

@@ -142,6 +142,21 @@ export function write(files: Map<string, string>, step: Step): string | undefine
   return step.name;
 }
 
+/** The files that a document has its reader write, by name, as they are at its end. */
+export function filesOf(path: string): Map<string, string> {
+  const files = new Map<string, string>();
+  for (const step of stepsOf(path)) write(files, step);
+  return files;
+}
+
+/** The command by which a document has its reader compile. */
+export function compilationOf(path: string): string {
+  const commands = stepsOf(path).flatMap((step) => (step.kind === 'shell' ? step.commands : []));
+  const found = commands.find(({ command }) => command.startsWith('clang '));
+  if (found === undefined) throw new Error(`${path} has no command that compiles`);
+  return found.command;
+}
+
 /** What a diff has before (`-`) or after (`+`) the change. */
 function sideOf(diff: string, sign: '-' | '+'): string {
   return diff
@@ -161,12 +176,17 @@ export function patternOf(shown: string, { numbersVary = false, begins = false }
 }
 
 function patternOfLine(line: string, numbersVary: boolean): string {
-  const escaped = line.replace(/[.*+?^${}()|[\]\\]/g, '\\$&').replaceAll('…', '.*');
+  const escaped = patternOfWords(line);
   return numbersVary
     ? escaped
         .replace(/\d+(?:(?:\\\.|,)\d+)*(?:e[-+]?\d+)?/g, '\\d[\\d.,]*(?:e[-+]?\\d+)?')
         .replace(/ {2,}/g, ' +')
     : escaped;
+}
+
+/** The source of a regular expression for words in which `…` stands for any. */
+export function patternOfWords(words: string): string {
+  return words.replace(/[.*+?^${}()|[\]\\]/g, '\\$&').replaceAll('…', '.*');
 }
 
 /** Without empty lines at the beginning and the end, and with one end of line. */

@@ -11,6 +11,7 @@ import { conditionReasons } from '../../webhook/programs/status.ts';
 import { refusalReasons } from '../../webhook/server.ts';
 import { read } from './documents.ts';
 import { sentencesOfTheCode } from './sentences.ts';
+import { patternOfWords } from './steps.ts';
 
 const document = read('docs/troubleshooting.md');
 
@@ -72,7 +73,7 @@ test('every sentence of the code is there, and no other', () => {
   const documented = inCode(messages.split('<!-- end -->')[0]!, 0);
   const said = sentencesOfTheCode();
   assert.ok(said.length > 100);
-  const patterns = documented.map(patternOf);
+  const patterns = documented.map((shown) => new RegExp(`^${patternOfWords(shown)}$`, 's'));
   assert.deepEqual(
     said.filter((sentence) => !patterns.some((pattern) => pattern.test(sentence))),
     [],
@@ -84,9 +85,3 @@ test('every sentence of the code is there, and no other', () => {
     'is in the document and never said',
   );
 });
-
-/** `…` stands for anything. */
-function patternOf(shown: string): RegExp {
-  const escaped = shown.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&');
-  return new RegExp(`^${escaped.replaceAll('…', '.*')}$`, 's');
-}

@@ -5,17 +5,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { readProgramFiles } from '../../webhook/programs/files.ts';
-import { stepsOf, write } from '../docs/steps.ts';
+import { compilationOf, filesOf } from '../docs/steps.ts';
 import { output, podFor } from '../support/pod.ts';
 
 const directory = join(import.meta.dirname, '../../examples/event-loop');
-const steps = stepsOf('docs/tutorial.md');
+const tutorial = 'docs/tutorial.md';
 
 test('the example is what the tutorial comes to', () => {
-  const files = new Map<string, string>();
-  for (const step of steps) write(files, step);
   const example = readdirSync(directory).map((name) => [name, readFileSync(join(directory, name), 'utf8')]);
-  assert.deepEqual(Object.fromEntries(example), Object.fromEntries(files));
+  assert.deepEqual(Object.fromEntries(example), Object.fromEntries(filesOf(tutorial)));
 });
 
 /** Waits with so many events at hand, each so many times, and once until a signal comes. */
@@ -40,10 +38,7 @@ test('the example counts wake-ups and events to the last one', async (t) => {
   const root = mkdtempSync(join(tmpdir(), 'bpf-sidecar-test-'));
   t.after(() => rmSync(root, { recursive: true }));
   cpSync(directory, root, { recursive: true });
-  const [clang] = steps
-    .flatMap((step) => (step.kind === 'shell' ? step.commands : []))
-    .filter(({ command }) => command.startsWith('clang '));
-  execFileSync('sh', ['-ec', clang!.command], { cwd: root });
+  execFileSync('sh', ['-ec', compilationOf(tutorial)], { cwd: root });
 
   const pod = await podFor(t, {
     probes: '',

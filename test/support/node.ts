@@ -109,13 +109,12 @@ export async function createNamespace(labels: Record<string, string> = {}): Prom
   return name;
 }
 
-/** The kubelet takes up to two minutes to bring a changed Secret, such as the configuration that the Operator makes of each monitor. */
-const deadline = 300_000;
+const patience = 120_000;
 const period = 200;
 
 /** Tries until the check passes, for what a cluster does in its own time; then its last error. */
-export async function inTime<T>(check: () => T | Promise<T>): Promise<T> {
-  const end = Date.now() + deadline;
+export async function inTime<T>(check: () => T | Promise<T>, milliseconds = patience): Promise<T> {
+  const end = Date.now() + milliseconds;
   for (;;) {
     try {
       return await check();

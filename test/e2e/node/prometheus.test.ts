@@ -5,6 +5,9 @@ import { apply, createNamespace, get, install, inTime, kubectl, pods, skipped } 
 import { installOperator, prometheusVersion } from '../../support/prometheus-operator.ts';
 import type { Raw } from '../../webhook/fixtures.ts';
 
+/** Milliseconds: the kubelet takes up to two minutes to bring the configuration that the Operator makes of each monitor. */
+const untilConfigured = 300_000;
+
 describe('on a node', skipped, () => {
   let namespace: string;
   let monitoring: string;
@@ -83,7 +86,7 @@ describe('on a node', skipped, () => {
       const found = await query(`bpf_syscalls_total{syscall="times",namespace="${namespace}"}`);
       assert.equal(found.length, 4);
       return found;
-    });
+    }, untilConfigured);
     const told = series
       .map(({ metric: { namespace, pod, container, node, job }, value }) => ({
         namespace,
@@ -115,7 +118,7 @@ describe('on a node', skipped, () => {
     );
 
     await kubectl('delete', '--namespace', namespace, 'deployment/web');
-    await inTime(async () => assert.deepEqual(await up(), []));
+    await inTime(async () => assert.deepEqual(await up(), []), untilConfigured);
   });
 
   test("the chart's ServiceMonitor has it scrape the replicas of the webhook", async () => {
@@ -125,7 +128,7 @@ describe('on a node', skipped, () => {
         up.map(({ value }) => value),
         [1, 1],
       );
-    });
+    }, untilConfigured);
     // The last scrape may have been before the pods.
     await inTime(async () => {
       const [reviews] = await query('sum(bpf_webhook_admissions_total{result="injected"})');
